@@ -1,0 +1,59 @@
+"""The clips that the examples repair, made in a few seconds from photographs that scikit-image carries.
+
+python examples/make_clips.py        writes demo/clips/{logo,subtitles,film,object,object_mask}.mkv
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from demo import damage, footage
+from demo.footage import COFFEE, FILM, HEIGHT, LAUNCH, WIDTH
+from demo.video_files import LosslessWriter
+from numpy.typing import NDArray
+
+FOLDER = Path("demo/clips")
+LINES = ("We have been here before.", "This time we stay.", "Coffee first.")
+
+Frame = Sequence[NDArray[np.uint8]]
+
+
+def main() -> None:
+    """Write the clips."""
+    write("logo", footage.length(FILM), 3, with_logo)
+    write("subtitles", footage.length(FILM), 3, with_subtitles)
+    write("film", LAUNCH.frames, 3, as_old_film)
+    write("object", COFFEE.frames, 3, lambda n: footage.render((COFFEE,), n))
+    write("object_mask", COFFEE.frames, 1, lambda n: (footage.actor_mask((COFFEE,), n),))
+
+
+def write(name: str, frames: int, planes: int, frame: Callable[[int], Frame]) -> None:
+    """Write one clip, a frame at a time."""
+    path = FOLDER / f"{name}.mkv"
+    with LosslessWriter(path, WIDTH, HEIGHT, planes) as clip:
+        for n in range(frames):
+            clip.write(frame(n))
+    print(path)
+
+
+def with_logo(n: int) -> Frame:
+    """Return frame ``n`` under a station's logo."""
+    return damage.laid_over(footage.render(FILM, n), [damage.logo(WIDTH, HEIGHT)])[0]
+
+
+def with_subtitles(n: int) -> Frame:
+    """Return frame ``n`` with its subtitle, if there is one: each line stays for 32 frames of 40."""
+    clean = footage.render(FILM, n)
+    if n % 40 >= 32:
+        return clean
+    return damage.laid_over(clean, [damage.subtitle(WIDTH, HEIGHT, LINES[n // 40])])[0]
+
+
+def as_old_film(n: int) -> Frame:
+    """Return frame ``n`` scratched and dirty."""
+    layers = [damage.scratch(WIDTH, HEIGHT, n, line) for line in damage.scratches(WIDTH, HEIGHT, LAUNCH.frames)]
+    return damage.laid_over(footage.render((LAUNCH,), n), layers + damage.dirt(WIDTH, HEIGHT, n))[0]
+
+
+if __name__ == "__main__":
+    main()

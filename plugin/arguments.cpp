@@ -1,0 +1,136 @@
+#include "arguments.h"
+
+#include "VSHelper4.h"
+
+namespace dfvi
+{
+
+namespace
+{
+
+struct Setting {
+    const char *name;
+    VSPropertyType type;
+};
+
+// Names and order are those of vsdfvi.settings.Settings.
+constexpr Setting settings[] = {
+    {"radius", ptInt},
+    {"window", ptInt},
+    {"dilate", ptInt},
+    {"consistency", ptFloat},
+    {"flow", ptData},
+    {"completion", ptData},
+    {"propagation", ptData},
+    {"synthesis", ptData},
+    {"keyframe_interval", ptInt},
+    {"device", ptData},
+    {"scene_threshold", ptFloat},
+    {"view", ptData},
+    {"memory", ptInt},
+    {"threads", ptInt},
+};
+
+constexpr int minSize = 16;
+constexpr int maxSubsampling = 2;  // log2
+
+const char *typeName(VSPropertyType type) { return type == ptInt ? "int" : type == ptFloat ? "float" : "data"; }
+
+std::string formatName(const VSVideoFormat &format, const VSAPI *vsapi)
+{
+    char name[32] = "";
+    return vsapi->getVideoFormatName(&format, name) ? name : "an unknown format";
+}
+
+std::string sizeOf(const VSVideoInfo &clip) { return std::to_string(clip.width) + 'x' + std::to_string(clip.height); }
+
+std::string framesOf(int count) { return std::to_string(count) + (count == 1 ? " frame" : " frames"); }
+
+void require(bool kept, const std::string &name, const std::string &rule, const std::string &got)
+{
+    if (!kept)
+        throw ArgumentError(name + " must be " + rule + ", got " + got);
+}
+
+void requireConstant(const std::string &name, const VSVideoInfo &clip, const VSAPI *vsapi)
+{
+    const bool anyFormat = clip.format.colorFamily == cfUndefined, anySize = clip.width == 0 || clip.height == 0;
+    require(vsh::isConstantVideoFormat(&clip), name, "of constant format and size",
+            (anyFormat ? "varying format" : formatName(clip.format, vsapi)) + " and " +
+                (anySize ? "varying size" : sizeOf(clip)));
+}
+
+bool isKnownSample(const VSVideoFormat &format)
+{
+    return format.sampleType == stFloat ? format.bitsPerSample == 16 || format.bitsPerSample == 32
+                                        : format.bitsPerSample >= 8 && format.bitsPerSample <= 16;
+}
+
+}  // namespace
+
+std::string signature()
+{
+    std::string text = "clip:vnode;mask:vnode;";
+    for (const Setting &setting : settings)
+        text += std::string(setting.name) + ':' + typeName(setting.type) + ":opt;";
+    return text;
+}
+
+Dictionary givenSettings(const VSMap *in, const VSAPI *vsapi)
+{
+    Dictionary given;
+    for (const auto &[name, type] : settings) {
+        if (vsapi->mapNumElements(in, name) < 1)
+            continue;
+        if (type == ptInt)
+            given.emplace_back(name, vsapi->mapGetInt(in, name, 0, nullptr));
+        else if (type == ptFloat)
+            given.emplace_back(name, vsapi->mapGetFloat(in, name, 0, nullptr));
+        else
+            given.emplace_back(name, std::string(vsapi->mapGetData(in, name, 0, nullptr),
+                                                 size_t(vsapi->mapGetDataSize(in, name, 0, nullptr))));
+    }
+    return given;
+}
+
+void checkInputs(const VSVideoInfo &clip, const VSVideoInfo &mask, const VSAPI *vsapi)
+{
+    const std::string samples = "8 to 16 bit integer or 16 or 32 bit float samples";
+    const std::string clipFormat = formatName(clip.format, vsapi), maskFormat = formatName(mask.format, vsapi);
+
+    requireConstant("clip", clip, vsapi);
+    require(isKnownSample(clip.format), "clip", "of " + samples, clipFormat);
+    require(clip.format.subSamplingW <= maxSubsampling && clip.format.subSamplingH <= maxSubsampling, "clip",
+            "subsampled by " + std::to_string(1 << maxSubsampling) + " at most", clipFormat);
+    require(clip.width >= minSize && clip.height >= minSize, "clip",
+            "at least " + std::to_string(minSize) + 'x' + std::to_string(minSize) + " pixels", sizeOf(clip));
+
+    requireConstant("mask", mask, vsapi);
+    require(mask.format.colorFamily == cfGray || vsh::isSameVideoFormat(&mask.format, &clip.format), "mask",
+            "GRAY or of the clip's own format, " + clipFormat, maskFormat);
+    require(isKnownSample(mask.format), "mask", "of " + samples, maskFormat);
+    require(mask.width == clip.width && mask.height == clip.height, "mask", "of the clip's size, " + sizeOf(clip),
+            sizeOf(mask));
+    require(mask.numFrames == 1 || mask.numFrames == clip.numFrames, "mask",
+            clip.numFrames == 1 ? "one frame long"
+                                : "as long as the clip, " + framesOf(clip.numFrames) + ", or one frame",
+            framesOf(mask.numFrames));
+}
+
+Dictionary describeFormat(const VSVideoInfo &clip)
+{
+    const VSVideoFormat &format = clip.format;
+    const char *family = format.colorFamily == cfGray ? "GRAY" : format.colorFamily == cfYUV ? "YUV" : "RGB";
+    return {
+        {"family", family},
+        {"is_float", int64_t(format.sampleType == stFloat)},
+        {"bits", int64_t(format.bitsPerSample)},
+        {"subsampling_w", int64_t(format.subSamplingW)},
+        {"subsampling_h", int64_t(format.subSamplingH)},
+        {"width", int64_t(clip.width)},
+        {"height", int64_t(clip.height)},
+        {"frames", int64_t(clip.numFrames)},
+    };
+}
+
+}  // namespace dfvi

@@ -1,0 +1,1 @@
+"""What decides: which frames, in which order, what is kept."""

@@ -1,0 +1,213 @@
+"""What is known of single frames and of neighbours: hole, flow, cuts, sources. Each is made once and kept a while."""
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vsdfvi.engine.cache import Cache
+from vsdfvi.engine.completion import REFINED_RIM, RIM, complete_flow, unknown_flow
+from vsdfvi.engine.flow import estimate_flow, refine_flow
+from vsdfvi.engine.plan import FramesNeeded
+from vsdfvi.errors import FormatError
+from vsdfvi.frames.masks import Box, hole_of, regions, subsampled
+from vsdfvi.frames.pixels import Frame, VideoFormat, luma
+from vsdfvi.kernels import Packed, Plane, Workers, pack
+from vsdfvi.kernels.laplace import laplace_fill
+from vsdfvi.settings import Settings
+
+REFINEMENTS = 2  # passes of refined flow; a third gains nothing
+MARGIN = 48 / 240  # share of the frame's height around a hole that flow is estimated on
+_SHORTEST_MARGIN = 32
+_THUMBNAIL = (32, 18)  # cells of the picture that cuts are looked for on
+_SHIFT = 2  # cells that a camera may pan between neighbours
+
+
+class Footage:
+    """The clip and its mask as one request sees them. All results are functions of frame numbers alone.
+
+    Raises:
+        FramesNeeded: From any method, when it needs a frame that is not lent.
+        FormatError: A frame is interlaced.
+    """
+
+    def __init__(self, settings: Settings, clip: VideoFormat, mask: VideoFormat, cache: Cache, workers: Workers) -> None:
+        self.settings = settings
+        self.format = clip
+        self.size = clip.height, clip.width
+        self.frames = clip.frames
+        self.flow_scale = 1 if clip.height < 600 else 2 if clip.height < 1300 else 4
+        self.workers = workers
+        self._still_mask = mask.frames == 1
+        self._cache = cache
+        self._clip: Mapping[int, Frame] = {}
+        self._mask: Mapping[int, Frame] = {}
+
+    def lend(self, clip: Mapping[int, Frame], mask: Mapping[int, Frame]) -> None:
+        """Take the frames of one request; empty mappings take them back."""
+        self._clip, self._mask = clip, mask
+
+    def frame(self, n: int) -> Frame:
+        """Frame n of the clip."""
+        try:
+            frame = self._clip[n]
+        except KeyError:
+            raise FramesNeeded(n) from None
+        if frame.properties.get("_FieldBased", 0):
+            raise FormatError(
+                f"clip must be progressive, got _FieldBased={frame.properties['_FieldBased']} at frame {n}: "
+                "call std.SeparateFields on clip and mask first, and std.DoubleWeave on the result"
+            )
+        return frame
+
+    def hole(self, n: int) -> Plane:
+        """The hole of frame n."""
+        key = 0 if self._still_mask else n
+
+        def make() -> Plane:
+            if key not in self._mask:
+                raise FramesNeeded(n)
+            return hole_of(self._mask[key].planes[0], self.settings.dilate)
+
+        return self._cache.get(("hole", key), make, lambda hole: hole.nbytes + 64)
+
+    def boxes(self, n: int) -> list[Box]:
+        """Where flow between frames n and n + 1 exists: around the holes of both."""
+        margin = max(_SHORTEST_MARGIN, round(MARGIN * self.size[0]))
+
+        def make() -> list[Box]:
+            return regions([self.hole(n), self.hole(n + 1)], margin, self.size)
+
+        return self._cache.get(("boxes", 0 if self._still_mask else n), make, lambda boxes: 64 * len(boxes))
+
+    def flow(self, n: int) -> Packed:
+        """Completed flow between frames n and n + 1, both ways, on ``boxes(n)``, in pixels of the frame."""
+        return self._cache.get(("flow", n), lambda: self._make_flow(n), lambda packed: packed.nbytes)
+
+    def _make_flow(self, n: int) -> Packed:
+        corners, stacks = [], []
+        scale = self.flow_scale
+        rim, refined_rim = (max(1, round(share * self.size[0] / scale)) for share in (RIM, REFINED_RIM))
+        for box in self.boxes(n):
+            x0, y0, x1, y1 = box
+            hole = np.maximum(*(self.hole(k).crop(x0, y0, x1 - x0, y1 - y0) for k in (n, n + 1)))
+            pictures = [luma(self.frame(k), self.format, box) for k in (n, n + 1)]
+            hole = _coarser_hole(hole, scale)
+            earlier, later = (_coarser(picture, scale) for picture in pictures)
+            flow = estimate_flow(earlier, later, hole, self.workers)
+            flow = complete_flow(flow, unknown_flow(hole, rim))
+            for _ in range(REFINEMENTS):
+                flow = refine_flow(earlier, later, hole, flow, self.workers)
+                flow = complete_flow(flow, unknown_flow(hole, refined_rim))
+            stacks.append(flow * np.float32(scale))
+            corners.append((x0 // scale, y0 // scale))
+        return pack(corners, stacks)
+
+    def source(self, n: int, boxes: list[Box]) -> tuple[Packed, ...]:
+        """The planes of frame n on some boxes, as numbers in codes, with known samples extended into the hole."""
+        key = "source", n, tuple(boxes)
+        return self._cache.get(key, lambda: self._make_source(n, boxes), lambda planes: sum(p.nbytes for p in planes))
+
+    def _make_source(self, n: int, boxes: list[Box]) -> tuple[Packed, ...]:
+        return tuple(self._make_source_plane(n, boxes, plane) for plane in range(self.format.planes))
+
+    def _make_source_plane(self, n: int, boxes: list[Box], plane: int) -> Packed:
+        right, down = self.format.subsampling(plane)
+        tolerance = float(self.format.peak / 255.0)
+        corners, stacks = [], []
+        for box in boxes:
+            values, hole = self.samples(n, plane, box)
+            stacks.append(laplace_fill(values[None], hole, tolerance))
+            corners.append((box[0] >> right, box[1] >> down))
+        return pack(corners, stacks)
+
+    def samples(self, n: int, plane: int, box: Box) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """A box of a plane of frame n as float32 in codes, and its hole; the box is given in pixels of plane 0."""
+        right, down = self.format.subsampling(plane)
+        x0, y0, x1, y1 = box
+        part = self.frame(n).planes[plane][y0 >> down : y1 >> down, x0 >> right : x1 >> right]
+        values = part.astype(np.float32)
+        if self.format.is_float:
+            values = np.nan_to_num(values, copy=False)
+        hole = self.hole(n).crop(x0, y0, x1 - x0, y1 - y0)
+        return values, subsampled(hole, right, down)
+
+    def cut(self, n: int) -> bool:
+        """Whether a scene ends between frames n and n + 1."""
+        return self._cache.get(("cut", n), lambda: self._make_cut(n), lambda _: 64)
+
+    def _make_cut(self, n: int) -> bool:
+        said = [
+            frame.properties[name]
+            for frame, name in ((self.frame(n), "_SceneChangeNext"), (self.frame(n + 1), "_SceneChangePrev"))
+            if name in frame.properties
+        ]
+        if said:
+            return any(said)
+        threshold = self.settings.scene_threshold
+        return threshold > 0 and picture_change(self._thumbnail(n), self._thumbnail(n + 1)) >= threshold
+
+    def _thumbnail(self, n: int) -> NDArray[np.float32]:
+        return self._cache.get(("thumbnail", n), lambda: self._make_thumbnail(n), lambda picture: picture.nbytes)
+
+    def _make_thumbnail(self, n: int) -> NDArray[np.float32]:
+        height, width = self.size
+        picture = luma(self.frame(n), self.format, (0, 0, width, height))
+        hole = self.hole(n)
+        known = np.float32(1) - hole.crop(0, 0, width, height)
+        size = min(_THUMBNAIL[0], width), min(_THUMBNAIL[1], height)
+        weight = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
+        value = cv2.resize(picture * known, size, interpolation=cv2.INTER_AREA)
+        return np.stack([value / np.maximum(weight, 1e-6), weight])
+
+    def scene(self, n: int, reach: int) -> tuple[int, int]:
+        """First and last frame of the scene around n, looked for up to ``reach`` frames away."""
+        first = last = n
+        while first > 0 and n - first < reach and not self.cut(first - 1):
+            first -= 1
+        while last < self.frames - 1 and last - n < reach and not self.cut(last):
+            last += 1
+        return first, last
+
+
+def picture_change(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """How much two small pictures differ, 0 to 1, whatever their brightness and a small pan between them.
+
+    Shapes:
+        a, b: ``(2, rows, columns)``: mean luma of each cell (0 to 255), and the share of it that is known.
+
+    The smallest mean difference over shifts of a few cells, after the mean brightness of both is made equal; divided
+    by the contrast, so that a cut between dark shots counts as one between bright ones.
+    """
+    best = np.inf
+    rows, columns = a.shape[1:]
+    for dy in range(-_SHIFT, _SHIFT + 1):
+        for dx in range(-_SHIFT, _SHIFT + 1):
+            here = a[:, max(0, dy) : rows + min(0, dy), max(0, dx) : columns + min(0, dx)]
+            there = b[:, max(0, -dy) : rows + min(0, -dy), max(0, -dx) : columns + min(0, -dx)]
+            weight = here[1] * there[1]
+            total = float(weight.sum())
+            if total < 1e-3:
+                continue
+            mean_a, mean_b = float((weight * here[0]).sum()) / total, float((weight * there[0]).sum()) / total
+            gap = np.abs((here[0] - mean_a) - (there[0] - mean_b))
+            best = min(best, float((weight * gap).sum()) / total)
+    return best / 255.0 if np.isfinite(best) else 0.0
+
+
+def _coarser(picture: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
+    """A picture at 1/scale of its size, each sample the mean of what it covers."""
+    if scale == 1:
+        return picture
+    height, width = picture.shape
+    padded = np.pad(picture, ((0, -height % scale), (0, -width % scale)), mode="edge")
+    return cv2.resize(padded, (padded.shape[1] // scale, padded.shape[0] // scale), interpolation=cv2.INTER_AREA)
+
+
+def _coarser_hole(hole: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+    """A hole at 1/scale of its size: unknown where any pixel is."""
+    height, width = hole.shape
+    padded = np.pad(hole, ((0, -height % scale), (0, -width % scale)))
+    rows, columns = padded.shape[0] // scale, padded.shape[1] // scale
+    return padded.reshape(rows, scale, columns, scale).max(axis=(1, 3))

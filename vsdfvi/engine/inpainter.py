@@ -1,0 +1,110 @@
+"""The story on one page: flow, completion, propagation, synthesis, compositing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsdfvi.engine import paper
+from vsdfvi.engine.cache import Cache
+from vsdfvi.engine.footage import Footage
+from vsdfvi.engine.plan import FramesNeeded, Span, widened
+from vsdfvi.engine.propagation import trace
+from vsdfvi.engine.synthesis import synthesise
+from vsdfvi.engine.views import OF_THE_HOLE_ALONE, Repair, render, repair_of
+from vsdfvi.frames.pixels import Frame, VideoFormat, to_samples
+from vsdfvi.kernels import Workers
+from vsdfvi.settings import Settings
+
+Reply = tuple[str] | tuple[str, int, int]
+
+_Made = tuple[Repair | None, tuple[NDArray[np.generic], ...] | None]
+
+
+class Inpainter:
+    """Repairs the frames of one clip, in any order.
+
+    ``prepare`` is called with the frames at hand and says what it still needs, until a frame is ready; ``finish`` then
+    writes it. Frame n is a function of clip, mask and settings alone.
+
+    Attributes:
+        reach: Frames on each side of a frame that it may ever need.
+    """
+
+    def __init__(self, settings: Settings, clip: VideoFormat, mask: VideoFormat) -> None:
+        self.settings = settings
+        self.reach = settings.radius + settings.keyframe_interval + 1
+        if settings.propagation == "paper":
+            self.reach = settings.window + 1
+        self._frames = clip.frames
+        self._workers = Workers(settings.worker_count)
+        self._cache = Cache(settings.memory << 20)
+        self._footage = Footage(settings, clip, mask, self._cache, self._workers)
+        self._ready: dict[int, _Made] = {}
+
+    def prepare(self, n: int, clip: Mapping[int, Frame], mask: Mapping[int, Frame]) -> Reply:
+        """Make frame n, as far as the lent frames allow.
+
+        Returns:
+            ``("source",)``: nothing is missing in frame n. ``("need", first, last)``: lend these frames of clip and
+            mask and call again. ``("ready", before, after)``: call ``finish``; so many frames were used on each side.
+        """
+        self._footage.lend(clip, mask)
+        try:
+            with self._workers.active():
+                if self.settings.view == "result" and self._footage.hole(n).is_empty:
+                    return ("source",)
+                made = self._make(n)
+        except FramesNeeded as needed:
+            have = Span(min(clip), max(clip))
+            wider = widened(have, needed.frame, n, self.reach, self._frames)
+            return ("need", wider.first, wider.last)
+        finally:
+            self._footage.lend({}, {})
+        self._ready[n] = made
+        return ("ready", n - min(clip), max(clip) - n)
+
+    def _make(self, n: int) -> _Made:
+        """Frame n's repair, and the view of it that replaces the frame: each None where it is not asked for."""
+        view = self.settings.view
+        unasked = view in OF_THE_HOLE_ALONE or self._footage.hole(n).is_empty
+        repair = None if unasked else self._repair(n)
+        return repair, None if view == "result" else render(self._footage, n, view, repair)
+
+    def _repair(self, n: int) -> Repair:
+        """How frame n's hole is filled."""
+        if self.settings.propagation == "paper":
+            return paper.repair(self._footage, n, self._cache)
+        traced = trace(self._footage, n)
+        values = synthesise(self._footage, n, traced, self._cache)
+        samples = tuple(to_samples(value, self._footage.format) for value in values)
+        return repair_of(traced, samples, self.settings.consistency)
+
+    def finish(self, n: int, planes: tuple[NDArray[np.generic], ...]) -> dict[str, int | float | str]:
+        """Write frame n's hole, or its view, into a copy of the source frame; returns the properties to set."""
+        repair, picture = self._ready.pop(n)
+        for plane, out in enumerate(planes):
+            if picture is not None:
+                out[:] = picture[plane]
+            elif repair is not None:
+                out[repair.pixels.row[plane], repair.pixels.column[plane]] = repair.samples[plane]
+        if repair is None:
+            return {}
+        count = repair.pixels.count
+        traced = int(np.count_nonzero(repair.distance))
+        return {"DfviHole": count, "DfviTraced": traced, "DfviInvented": count - traced}
+
+    def discard(self, n: int) -> None:
+        """Forget a frame that was made ready and will not be fetched."""
+        self._ready.pop(n, None)
+
+    def close(self) -> None:
+        """Free everything."""
+        self._ready.clear()
+        self._cache.clear()
+        self._workers.close()
+
+    def statistics(self) -> dict[str, Any]:
+        """What the caches hold."""
+        return {"cache_bytes": self._cache.size_bytes}

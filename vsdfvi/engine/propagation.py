@@ -1,0 +1,187 @@
+"""Carry known pixels along completed flow into the hole."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsdfvi.engine.footage import Footage
+from vsdfvi.frames.masks import subsampled
+from vsdfvi.kernels import LOST, sample_lanczos, trace_step
+
+
+@dataclass(frozen=True, slots=True)
+class HolePixels:
+    """The pixels of one frame's hole, and the samples of each plane that they cover.
+
+    Attributes:
+        x, y: int32 ``(pixels)``, in reading order.
+        column, row: For each plane, int32 ``(samples)``: the samples to fill.
+        cover: For each plane, int32 ``(samples, k)``: indices of the pixels that a sample covers, -1 where it covers a
+            known one. k is 1 for plane 0.
+    """
+
+    x: NDArray[np.int32]
+    y: NDArray[np.int32]
+    column: tuple[NDArray[np.int32], ...]
+    row: tuple[NDArray[np.int32], ...]
+    cover: tuple[NDArray[np.int32], ...]
+
+    @property
+    def count(self) -> int:
+        return int(self.x.size)
+
+
+def hole_pixels(footage: Footage, n: int) -> HolePixels:
+    """The pixels of frame n's hole."""
+    hole = footage.hole(n)
+    video_format = footage.format
+    align_x, align_y = 1 << video_format.subsampling_w, 1 << video_format.subsampling_h
+    left, top = hole.x // align_x * align_x, hole.y // align_y * align_y
+    rows, columns = hole.samples.shape
+    width = min(-(-(hole.x + columns - left) // align_x) * align_x, video_format.width - left)
+    height = min(-(-(hole.y + rows - top) // align_y) * align_y, video_format.height - top)
+    whole = hole.crop(left, top, width, height)
+    y, x = np.nonzero(whole)
+    number = np.full(whole.shape, -1, np.int32)
+    number[y, x] = np.arange(y.size, dtype=np.int32)
+
+    column, row, cover = [], [], []
+    for plane in range(video_format.planes):
+        right, down = video_format.subsampling(plane)
+        v, u = np.nonzero(subsampled(whole, right, down))
+        blocks = number.reshape(height >> down, 1 << down, width >> right, 1 << right).transpose(0, 2, 1, 3)
+        column.append((u + (left >> right)).astype(np.int32))
+        row.append((v + (top >> down)).astype(np.int32))
+        cover.append(np.ascontiguousarray(blocks[v, u].reshape(v.size, -1)))
+    return HolePixels(
+        (x + left).astype(np.int32), (y + top).astype(np.int32), tuple(column), tuple(row), tuple(cover)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectories:
+    """Where the walks of one frame's hole pixels ended, in one direction of time.
+
+    Attributes:
+        x, y: float32 ``(pixels)``, position in the frame where the walk ended.
+        error: float32, the worst forward/backward disagreement of flow on the way, in pixels.
+        state: int32, the number of steps to the frame where known picture was met; ``LOST`` where none was.
+    """
+
+    x: NDArray[np.float32]
+    y: NDArray[np.float32]
+    error: NDArray[np.float32]
+    state: NDArray[np.int32]
+
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        return self.state > 0
+
+
+def walk(
+    footage: Footage, n: int, x: NDArray[np.int32], y: NDArray[np.int32], *, later: bool, steps: int, stop: bool, limit: float
+) -> Trajectories:
+    """Walk pixels of frame n along completed flow, frame by frame, composing one trajectory for each.
+
+    Args:
+        later: Towards later frames, along ``flow_fw``; else towards earlier ones, along ``flow_bw``.
+        steps: Frames to walk at most. A scene's end and the clip's end it.
+        stop: End a walk on known picture. Without it, walks that take all steps end with ``state`` 0.
+        limit: Forward/backward disagreement, in pixels, that loses a walk.
+    """
+    count = x.size
+    trajectories = Trajectories(
+        x.astype(np.float32), y.astype(np.float32), np.zeros(count, np.float32), np.zeros(count, np.int32)
+    )
+    for step in range(1, steps + 1):
+        entered = n + step if later else n - step
+        pair = min(entered, entered + 1 if not later else entered - 1)
+        if not 0 <= entered < footage.frames or footage.cut(pair):
+            trajectories.state[trajectories.state == 0] = LOST
+            break
+        trace_step(
+            trajectories.x, trajectories.y, trajectories.error, trajectories.state, footage.flow(pair),
+            footage.hole(entered), size=footage.size, later=later, step=step, stop=stop, scale=footage.flow_scale,
+            limit=limit,
+        )  # fmt: skip
+        if not (trajectories.state == 0).any():
+            break
+    if stop:
+        trajectories.state[trajectories.state == 0] = LOST
+    return trajectories
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """What other frames show of one frame's hole.
+
+    Attributes:
+        pixels: The hole.
+        earlier, later: The trajectories to both sides.
+        values: For each plane, float32 ``(samples)`` in codes; of no meaning where not reached.
+        reached: For each plane, bool ``(samples)``.
+    """
+
+    pixels: HolePixels
+    earlier: Trajectories
+    later: Trajectories
+    values: tuple[NDArray[np.float32], ...]
+    reached: tuple[NDArray[np.bool_], ...]
+
+
+def trace(footage: Footage, n: int) -> Traced:
+    """Trace every hole pixel of frame n to the frames that show it, on both sides, and blend what they show.
+
+    A source is sampled once, where the composed trajectory ends. Both sides are weighted with the inverse of their
+    distance in frames: truth wants the blend (docs/design.md).
+    """
+    pixels = hole_pixels(footage, n)
+    radius, limit = footage.settings.radius, footage.settings.consistency
+    earlier, later = (
+        walk(footage, n, pixels.x, pixels.y, later=side, steps=radius, stop=True, limit=limit) for side in (False, True)
+    )
+    values, reached = [], []
+    for plane in range(footage.format.planes):
+        index = _followed(pixels.cover[plane], earlier.found.astype(np.int32) + later.found)
+        total = np.zeros(index.size, np.float32)
+        weight = np.zeros(index.size, np.float32)
+        for side, sign in ((earlier, -1), (later, 1)):
+            got, value = sample_sources(footage, n, pixels, plane, index, side, sign)
+            share = np.float32(1) / np.maximum(side.state[index], 1)
+            total += np.where(got, share * value, 0)
+            weight += np.where(got, share, 0)
+        reached.append(weight > 0)
+        values.append(total / np.maximum(weight, np.float32(1e-20)))
+    return Traced(pixels, earlier, later, tuple(values), tuple(reached))
+
+
+def _followed(cover: NDArray[np.int32], sides: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The pixel whose trajectory each sample follows: of those it covers, the first that most sides reach."""
+    if cover.shape[1] == 1:
+        return np.ascontiguousarray(cover[:, 0])
+    best = np.where(cover >= 0, sides[cover], -1).argmax(axis=1)
+    return np.ascontiguousarray(np.take_along_axis(cover, best[:, None], axis=1)[:, 0])
+
+
+def sample_sources(
+    footage: Footage,
+    n: int,
+    pixels: HolePixels,
+    plane: int,
+    index: NDArray[np.int32],
+    side: Trajectories,
+    sign: int,
+) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+    """Samples of a plane at the ends of the trajectories of one side: which were got, and their values in codes."""
+    value = np.zeros(index.size, np.float32)
+    got = np.zeros(index.size, np.uint8)
+    for step in np.unique(side.state[side.found]).tolist():
+        entered = n + sign * step
+        pair = entered - 1 if sign > 0 else entered
+        source = footage.source(entered, footage.boxes(pair))[plane]
+        sample_lanczos(
+            source, pixels.column[plane], pixels.row[plane], index, (pixels.x, pixels.y), (side.x, side.y), side.state,
+            value, got, step=step, subsampling=footage.format.subsampling(plane),
+        )  # fmt: skip
+    return got.astype(bool), value

@@ -1,0 +1,182 @@
+"""What no frame shows: filled on key frames, and carried to the others along the same flow."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vsdfvi.engine.cache import Cache
+from vsdfvi.engine.footage import Footage
+from vsdfvi.engine.plan import keyframes
+from vsdfvi.engine.propagation import HolePixels, Traced, sample_sources, trace, walk  # noqa: F401
+from vsdfvi.frames.masks import Box, regions
+from vsdfvi.kernels import Packed, Plane, pack, sample_lanczos
+from vsdfvi.kernels.exemplar import exemplar_fill
+from vsdfvi.kernels.laplace import laplace_fill
+
+THIN = 3  # pixels: what lies no deeper in the unreached part is diffused in its own frame: texture needs more room
+CONTEXT = 64 / 240  # share of the height around a hole that an exemplar fill may copy from
+_SETTLED = 1 / 1024  # of the peak: movement of a sweep at which a diffused fill has settled
+
+
+def synthesise(footage: Footage, n: int, traced: Traced, cache: Cache) -> tuple[NDArray[np.float32], ...]:
+    """For each plane, values in codes of all samples of frame n's hole: traced where reached, else invented."""
+    unreached = ~(traced.earlier.found | traced.later.found)
+    values = [value.copy() for value in traced.values]
+    reached = [flags.copy() for flags in traced.reached]
+    deep = _deep(traced.pixels, unreached)
+    if deep.any():
+        _carry(footage, n, traced, deep, values, reached, cache)
+    return _diffuse(footage, n, traced.pixels, values, reached)
+
+
+def _deep(pixels: HolePixels, unreached: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which unreached pixels belong to a part that is more than a few pixels thick."""
+    if not unreached.any():
+        return unreached
+    picture, x0, y0 = _picture(pixels, unreached)
+    distance = cv2.distanceTransform(np.pad(picture, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    count, labels = cv2.connectedComponents(picture, connectivity=8)
+    deepest = np.zeros(count, np.float32)
+    np.maximum.at(deepest, labels.ravel(), distance.ravel())
+    return unreached & (deepest[labels[pixels.y - y0, pixels.x - x0]] > THIN)
+
+
+def _picture(pixels: HolePixels, chosen: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], int, int]:
+    """Chosen hole pixels as a picture, and where it lies."""
+    x0, y0 = int(pixels.x.min()), int(pixels.y.min())
+    picture = np.zeros((int(pixels.y.max()) - y0 + 1, int(pixels.x.max()) - x0 + 1), np.uint8)
+    picture[pixels.y[chosen] - y0, pixels.x[chosen] - x0] = 1
+    return picture, x0, y0
+
+
+def _carry(
+    footage: Footage,
+    n: int,
+    traced: Traced,
+    deep: NDArray[np.bool_],
+    values: list[NDArray[np.float32]],
+    reached: list[NDArray[np.bool_]],
+    cache: Cache,
+) -> None:
+    """Fill the deep part of frame n from the key frames around it, weighted by time, in place."""
+    interval = footage.settings.keyframe_interval
+    around = keyframes(n, interval, *footage.scene(n, interval))
+    pixels = traced.pixels
+    totals = [np.zeros(value.size, np.float32) for value in values]
+    weights = [np.zeros(value.size, np.float32) for value in values]
+    for key in around:
+        steps = abs(key - n)
+        time_share = 1.0 if len(around) == 1 else 1.0 - steps / (around[1] - around[0])
+        filled = keyframe(footage, key, cache)
+        side = walk(footage, n, pixels.x, pixels.y, later=key > n, steps=steps, stop=False, limit=1e9)
+        arrived = np.where((side.state == 0) & deep, 1, -1).astype(np.int32)
+        for plane in range(footage.format.planes):
+            cover = pixels.cover[plane]
+            index = np.ascontiguousarray(cover.max(axis=1)) if cover.shape[1] > 1 else np.ascontiguousarray(cover[:, 0])
+            got = np.zeros(index.size, np.uint8)
+            value = np.zeros(index.size, np.float32)
+            sample_lanczos(
+                filled[plane], pixels.column[plane], pixels.row[plane], index, (pixels.x, pixels.y), (side.x, side.y),
+                arrived, value, got, step=1, subsampling=footage.format.subsampling(plane),
+            )  # fmt: skip
+            # A key frame right here decides alone; one at the far end still helps where the nearer is not reached.
+            share = np.float32(max(time_share, 1e-3))
+            totals[plane] += share * value * got
+            weights[plane] += share * got
+    for plane in range(footage.format.planes):
+        use = (weights[plane] > 0) & ~reached[plane]
+        values[plane][use] = totals[plane][use] / weights[plane][use]
+        reached[plane] |= use
+
+
+def keyframe(footage: Footage, n: int, cache: Cache) -> tuple[Packed, ...]:
+    """Planes of key frame n around its hole, completely filled, as numbers in codes."""
+    return cache.get(("keyframe", n), lambda: _make_keyframe(footage, n), lambda planes: sum(p.nbytes for p in planes))
+
+
+def _make_keyframe(footage: Footage, n: int) -> tuple[Packed, ...]:
+    context = max(32, round(CONTEXT * footage.size[0]))
+    boxes = regions([footage.hole(n)], context, footage.size)
+    if not boxes:  # nothing is missing on this key frame: the others are filled from its picture
+        height, width = footage.size
+        boxes = [(0, 0, width, height)]
+        return footage.source(n, boxes)
+    traced = trace(footage, n)
+    planes: list[list[NDArray[np.float32]]] = [[] for _ in range(footage.format.planes)]
+    for box in boxes:
+        pictures = [_placed(footage, n, traced, plane, box) for plane in range(footage.format.planes)]
+        for plane, filled in enumerate(fill(footage, pictures)):
+            planes[plane].append(filled[None])
+    packed = []
+    for plane in range(footage.format.planes):
+        right, down = footage.format.subsampling(plane)
+        packed.append(pack([(box[0] >> right, box[1] >> down) for box in boxes], planes[plane]))
+    return tuple(packed)
+
+
+def _placed(
+    footage: Footage, n: int, traced: Traced, plane: int, box: Box
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """A box of a plane with what was traced put in, and what is left of its hole."""
+    right, down = footage.format.subsampling(plane)
+    values, hole = footage.samples(n, plane, box)
+    column, row = traced.pixels.column[plane] - (box[0] >> right), traced.pixels.row[plane] - (box[1] >> down)
+    height, width = values.shape
+    use = traced.reached[plane] & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    values[row[use], column[use]] = traced.values[plane][use]
+    hole[row[use], column[use]] = 0
+    return values, hole
+
+
+def fill(footage: Footage, pictures: list[tuple[NDArray[np.float32], NDArray[np.uint8]]]) -> list[NDArray[np.float32]]:
+    """Planes of a box with their holes filled from the box itself.
+
+    Shapes:
+        pictures: for each plane, values in codes ``(height, width)`` float32, and its hole, uint8.
+    """
+    if footage.settings.synthesis == "diffusion" or not any(hole.any() for _, hole in pictures):
+        settled = float(footage.format.peak * _SETTLED)
+        return [laplace_fill(values[None], hole, settled)[0] for values, hole in pictures]
+
+    # Patches are compared in all channels at once, so the planes are brought to the size of plane 0.
+    height, width = pictures[0][0].shape
+    scales = [(height // hole.shape[0], width // hole.shape[1]) for _, hole in pictures]
+    image = np.stack([_repeated(values, scale) for (values, _), scale in zip(pictures, scales, strict=True)])
+    hole = np.maximum.reduce([_repeated(hole, scale) for (_, hole), scale in zip(pictures, scales, strict=True)])
+    filled = exemplar_fill(image / np.float32(footage.format.peak), hole) * np.float32(footage.format.peak)
+    planes = []
+    for channel, ((values, missing), (down, right)) in enumerate(zip(pictures, scales, strict=True)):
+        rows, columns = values.shape
+        small = filled[channel].reshape(rows, down, columns, right).mean(axis=(1, 3))
+        planes.append(np.where(missing, small, values))
+    return planes
+
+
+def _repeated[Sample: np.generic](plane: NDArray[Sample], scale: tuple[int, int]) -> NDArray[Sample]:
+    return plane if scale == (1, 1) else plane.repeat(scale[0], axis=0).repeat(scale[1], axis=1)
+
+
+def _diffuse(
+    footage: Footage, n: int, pixels: HolePixels, values: list[NDArray[np.float32]], reached: list[NDArray[np.bool_]]
+) -> tuple[NDArray[np.float32], ...]:
+    """The values with those not reached filled smoothly from around them."""
+    for plane in range(footage.format.planes):
+        if reached[plane].all():
+            continue
+        right, down = footage.format.subsampling(plane)
+        left = ~reached[plane]
+        column, row = pixels.column[plane], pixels.row[plane]
+        height, width = footage.format.plane_shape(plane)
+        x0, x1 = max(0, int(column[left].min()) - 1), min(width, int(column[left].max()) + 2)
+        y0, y1 = max(0, int(row[left].min()) - 1), min(height, int(row[left].max()) + 2)
+        part = footage.frame(n).planes[plane][y0:y1, x0:x1].astype(np.float32)
+        if footage.format.is_float:
+            part = np.nan_to_num(part, copy=False)
+        inside = (column >= x0) & (column < x1) & (row >= y0) & (row < y1)
+        part[row[inside] - y0, column[inside] - x0] = values[plane][inside]
+        hole = np.zeros(part.shape, np.uint8)
+        hole[row[left] - y0, column[left] - x0] = 1
+        filled = laplace_fill(part[None], hole, float(footage.format.peak * _SETTLED))[0]
+        values[plane][left] = filled[row[left] - y0, column[left] - x0]
+        del right, down
+    return tuple(values)

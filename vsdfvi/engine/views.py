@@ -1,0 +1,302 @@
+"""Pictures of how a frame was made, in the clip's own format. docs/views.md is the key to their colours."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vsdfvi.engine.footage import Footage
+from vsdfvi.engine.propagation import HolePixels, Traced, hole_pixels
+from vsdfvi.frames.pixels import LUMA_WEIGHTS, Frame, VideoFormat, to_samples
+
+Array = NDArray[np.float32]
+Ink = tuple[float, float, float, float]
+"""Red, green and blue, 0 to 1; and the grey that stands for them in a GRAY clip, where hues are not to be had."""
+
+OF_THE_HOLE_ALONE = ("mask", "flow")
+"""Views that need no repair, so that a mask can be judged without waiting for one."""
+
+DIMMED = 0.5
+"""Share of its brightness that the picture keeps outside the hole, so that the colours inside stand out."""
+
+TINT = 0.5
+"""Opacity of a colour through which the picture is to be seen."""
+
+FASTEST = 1 / 24
+"""Share of the frame's height, in a frame's time, at which a flow's colour is fullest."""
+
+_HOLE: Ink = (1.0, 0.10, 0.10, 1.0)
+_INVENTED: Ink = (0.95, 0.0, 0.80, 1.0)
+_TRACED: Ink = (0.15, 0.75, 0.25, 0.45)
+_EARLIER: tuple[Ink, Ink] = (0.0, 0.20, 0.80, 0.10), (0.80, 0.93, 1.0, 0.40)  # near, far
+_LATER: tuple[Ink, Ink] = (0.85, 0.30, 0.0, 0.55), (1.0, 0.92, 0.70, 0.85)
+_OUTLINE: Ink = (0.0, 0.0, 0.0, 0.0)
+
+# Full colours of flow by direction, clockwise from the right as a share of a turn. The eye tells more steps between
+# red and yellow than between green and cyan, and gets them. After Baker et al., "A database and evaluation methodology
+# for optical flow", IJCV 2011.
+_WHEEL_TURN = np.cumsum((0, 15, 6, 4, 11, 13, 6)) / 55
+_WHEEL = ((1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 1, 1), (0, 0, 1), (1, 0, 1), (1, 0, 0))
+_TOO_FAST = 0.75  # brightness of a flow beyond the fastest
+
+_RED_BLUE = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087)}
+_RED_BLUE |= {9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
+"""What red and blue weigh in luma, by ``_Matrix`` (ITU-T H.273, table 4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """How one frame's hole was filled.
+
+    Attributes:
+        pixels: The hole.
+        samples: For each plane, ``(samples)`` of the clip's own type: the fill.
+        distance: int32 ``(pixels)``, frames to the nearer source: below 0 earlier, above 0 later; 0 is invented.
+        confidence: float32 ``(pixels)``, 0 to 1; 0 where invented.
+    """
+
+    pixels: HolePixels
+    samples: tuple[NDArray[np.generic], ...]
+    distance: NDArray[np.int32]
+    confidence: Array
+
+
+def repair_of(traced: Traced, samples: tuple[NDArray[np.generic], ...], consistency: float) -> Repair:
+    """The account of a traced frame.
+
+    Confidence is exp(-error / consistency) of the side where flow agreed better with itself.
+    """
+    sides = traced.earlier, traced.later
+    nowhere = np.iinfo(np.int32).max
+    before, after = (np.where(side.found, side.state, nowhere) for side in sides)
+    distance = np.where(before <= after, -before, after)  # of two as near, the blend's first
+    error = np.minimum(*(np.where(side.found, side.error, np.float32(np.inf)) for side in sides))
+    invented = ~(sides[0].found | sides[1].found)
+    return Repair(
+        traced.pixels,
+        samples,
+        np.where(invented, 0, distance).astype(np.int32),
+        np.exp(-error / np.float32(consistency)),
+    )
+
+
+def render(footage: Footage, n: int, view: str, repair: Repair | None) -> tuple[NDArray[np.generic], ...]:
+    """The planes of a view of frame n, in the clip's format.
+
+    Args:
+        view: One of the setting's choices but ``result``.
+        repair: How the hole was filled; None where nothing is missing, or for the views ``OF_THE_HOLE_ALONE``.
+
+    Raises:
+        FramesNeeded: A frame is not lent; ``flow`` looks at a neighbour.
+    """
+    picture = _Picture(footage.frame(n), footage.format)
+    if view == "flow":
+        _draw_flow(picture, footage, n)
+    elif view == "mask":
+        picture.dim()
+        if not footage.hole(n).is_empty:
+            picture.paint(hole_pixels(footage, n), _flat(_HOLE), TINT)
+    elif view == "difference":
+        _draw_difference(picture, repair)
+    else:
+        picture.dim(grey=view != "invented")
+        if repair is not None:
+            _DRAWN[view](picture, footage, repair)
+    return picture.samples()
+
+
+class _Picture:
+    """A frame to draw on: luma 0 to 1 and chroma -0.5 to 0.5, or red, green and blue 0 to 1, whatever the codes."""
+
+    def __init__(self, frame: Frame, video_format: VideoFormat) -> None:
+        self.format = video_format
+        self._full = bool(frame.properties.get("_Range", video_format.family == "RGB"))
+        self._red_blue = _RED_BLUE.get(
+            frame.properties.get("_Matrix", 2), _RED_BLUE[6] if video_format.height < 720 else _RED_BLUE[1]
+        )
+        self.planes = [self.components(plane, samples) for plane, samples in enumerate(frame.planes)]
+
+    def is_chroma(self, plane: int) -> bool:
+        """Whether 0 is the middle of a plane's range."""
+        return self.format.family == "YUV" and plane > 0
+
+    def _codes(self, plane: int) -> tuple[float, float]:
+        """The code of 0, and codes from 0 to 1."""
+        unit = 1 << max(0, self.format.bits - 8)
+        if self.format.is_float:
+            return 0.0, 1.0
+        if self.is_chroma(plane):
+            return 128.0 * unit, self.format.peak if self._full else 224.0 * unit
+        return (0.0, self.format.peak) if self._full else (16.0 * unit, 219.0 * unit)
+
+    def components(self, plane: int, samples: NDArray[np.generic]) -> Array:
+        """Samples of a plane as numbers. What is not a number becomes 0."""
+        zero, one = self._codes(plane)
+        values = samples.astype(np.float32)
+        if self.format.is_float:
+            values = np.nan_to_num(values, copy=False, posinf=1.0, neginf=0.0)
+        return (values - np.float32(zero)) / np.float32(one)
+
+    def samples(self) -> tuple[NDArray[np.generic], ...]:
+        """The picture in the clip's format, inside its range."""
+        return tuple(self._coded(plane, values) for plane, values in enumerate(self.planes))
+
+    def _coded(self, plane: int, values: Array) -> NDArray[np.generic]:
+        zero, one = self._codes(plane)
+        low, high = (-0.5, 0.5) if self.is_chroma(plane) else (0.0, 1.0)
+        return to_samples(np.clip(values, low, high) * np.float32(one) + np.float32(zero), self.format)
+
+    def inked(self, ink: Array) -> tuple[Array, ...]:
+        """Ink ``(4, ...)`` in the components of the planes."""
+        red, green, blue, grey = ink
+        if self.format.family == "GRAY":
+            return (grey,)
+        if self.format.family == "RGB":
+            return red, green, blue
+        of_red, of_blue = (np.float32(weight) for weight in self._red_blue)
+        luma = of_red * red + (1 - of_red - of_blue) * green + of_blue * blue
+        return luma, (blue - luma) / (2 - 2 * of_blue), (red - luma) / (2 - 2 * of_red)
+
+    def dim(self, *, grey: bool = False) -> None:
+        """Darken the whole picture; with ``grey`` take its colour too."""
+        if grey and self.format.family == "RGB":
+            luma = sum(np.float32(weight) * plane for weight, plane in zip(LUMA_WEIGHTS, self.planes, strict=True))
+            self.planes = [np.asarray(luma, np.float32).copy() for _ in self.planes]
+        for plane, values in enumerate(self.planes):
+            values *= np.float32(0.0 if grey and self.is_chroma(plane) else DIMMED)
+
+    def place(self, repair: Repair) -> None:
+        """Put the fill in."""
+        for plane, samples in enumerate(repair.samples):
+            at = repair.pixels.row[plane], repair.pixels.column[plane]
+            self.planes[plane][at] = self.components(plane, samples)
+
+    def paint(self, pixels: HolePixels, ink: Array, opacity: float) -> None:
+        """Lay ink ``(4, pixels)``, or ``(4, 1)`` for all, over hole pixels. Chroma takes the mean of its block."""
+        for plane, colour in enumerate(self.inked(ink)):
+            cover = pixels.cover[plane]
+            of_pixels = np.broadcast_to(colour, (pixels.count,))
+            covered = cover >= 0
+            total = np.where(covered, of_pixels[cover], 0).sum(axis=1, dtype=np.float32)
+            share = np.float32(opacity) * covered.mean(axis=1, dtype=np.float32)
+            at = pixels.row[plane], pixels.column[plane]
+            mean = total / covered.sum(axis=1)
+            self.planes[plane][at] += share * (mean - self.planes[plane][at])
+
+    def paint_box(self, x: int, y: int, ink: Array) -> None:
+        """Lay ink ``(4, height, width)`` on a box of whole blocks."""
+        for plane, colour in enumerate(self.inked(ink)):
+            right, down = self.format.subsampling(plane)
+            height, width = colour.shape
+            blocks = colour.reshape(height >> down, 1 << down, width >> right, 1 << right)
+            at = np.s_[y >> down : (y + height) >> down, x >> right : (x + width) >> right]
+            self.planes[plane][at] = blocks.mean(axis=(1, 3))
+
+
+def _flat(ink: Ink) -> Array:
+    return np.array(ink, np.float32)[:, None]
+
+
+def _draw_difference(picture: _Picture, repair: Repair | None) -> None:
+    """Mid-grey, and on it what every sample was changed by, as its root: one step of 8 bits shows as eight, and the
+    largest change there is just reaches white or black."""
+    for plane, values in enumerate(picture.planes):
+        middle = np.float32(0.0 if picture.is_chroma(plane) else 0.5)
+        if repair is None:
+            values[:] = middle
+            continue
+        at = repair.pixels.row[plane], repair.pixels.column[plane]
+        change = picture.components(plane, repair.samples[plane]) - values[at]
+        values[:] = middle
+        values[at] += np.copysign(np.sqrt(np.abs(change)), change) / 2
+
+
+def _draw_invented(picture: _Picture, footage: Footage, repair: Repair) -> None:
+    """The result, tinted by whether it was seen."""
+    picture.place(repair)
+    invented = repair.distance == 0
+    picture.paint(repair.pixels, np.where(invented, _flat(_INVENTED), _flat(_TRACED)), TINT)
+
+
+def _draw_source(picture: _Picture, footage: Footage, repair: Repair) -> None:
+    settings = footage.settings
+    reach = settings.window if settings.propagation == "paper" else settings.radius
+    picture.paint(repair.pixels, source_ink(repair.distance, reach), 1.0)
+
+
+def source_ink(distance: NDArray[np.int32], reach: int) -> Array:
+    """Ink ``(4, pixels)`` of sources: side by hue, distance in frames by lightness, in equal ratios up to ``reach``."""
+    away = np.maximum(np.abs(distance), 1).astype(np.float32)
+    far = np.minimum(np.log(away) / np.float32(np.log(max(2, reach))), np.float32(1))
+    ramps = [_flat(near) + far * (_flat(end) - _flat(near)) for near, end in (_EARLIER, _LATER)]
+    return np.where(distance == 0, _flat(_INVENTED), np.where(distance < 0, ramps[0], ramps[1]))
+
+
+def _draw_confidence(picture: _Picture, footage: Footage, repair: Repair) -> None:
+    picture.paint(repair.pixels, confidence_ink(repair.confidence), 1.0)
+
+
+def confidence_ink(confidence: Array) -> Array:
+    """Ink ``(4, pixels)``: black, red, yellow, white, in equal steps from 0 to 1."""
+    red, green, blue = (np.clip(3 * confidence - third, 0, 1) for third in range(3))
+    return np.stack([red, green, blue, confidence])
+
+
+_DRAWN: dict[str, Callable[[_Picture, Footage, Repair], None]] = {
+    "source": _draw_source,
+    "confidence": _draw_confidence,
+    "invented": _draw_invented,
+}
+
+
+def _draw_flow(picture: _Picture, footage: Footage, n: int) -> None:
+    """Completed flow to the next frame on the boxes that have one, the hole outlined.
+
+    The last frame of a scene has none to the next: it shows the way from the frame before, which is the flow back,
+    turned round.
+    """
+    picture.dim(grey=True)
+    if n + 1 < footage.frames and not footage.cut(n):
+        pair, first, sign = n, 0, 1.0
+    elif n > 0 and not footage.cut(n - 1):
+        pair, first, sign = n - 1, 2, -1.0
+    else:
+        return
+    if not footage.boxes(pair):
+        return
+    packed, scale = footage.flow(pair), footage.flow_scale
+    fastest = sign * FASTEST * footage.size[0]
+    for number, (column, row, *_) in enumerate(packed.boxes.tolist()):
+        x, y = column * scale, row * scale
+        flow = _finer(packed.planes(number)[first : first + 2], scale)
+        flow = flow[:, : footage.size[0] - y, : footage.size[1] - x]
+        ink = flow_ink(flow / np.float32(fastest))
+        hole = footage.hole(n).crop(x, y, flow.shape[2], flow.shape[1])
+        inner = cv2.erode(hole, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
+        ink[:, hole > inner] = _flat(_OUTLINE)
+        picture.paint_box(x, y, ink)
+
+
+def _finer(flow: Array, scale: int) -> Array:
+    """Flow on a coarser grid at every pixel, bilinear."""
+    if scale == 1:
+        return flow
+    size = flow.shape[2] * scale, flow.shape[1] * scale
+    return np.stack([cv2.resize(part, size, interpolation=cv2.INTER_LINEAR) for part in flow])
+
+
+def flow_ink(flow: Array) -> Array:
+    """Ink ``(4, ...)`` of flow ``(2, ...)``, where a length of 1 is the fastest: direction by hue, speed by fullness.
+
+    Fullness goes with the root of speed: most motion is slow, and a tenth of the fastest must be told from standing.
+    """
+    speed = np.hypot(flow[0], flow[1])
+    turn = np.arctan2(flow[1], flow[0]) / np.float32(2 * np.pi) % 1
+    full = np.stack([np.interp(turn, _WHEEL_TURN, channel) for channel in zip(*_WHEEL, strict=True)]).astype(np.float32)
+    fullness = np.sqrt(np.minimum(speed, 1))
+    colour = np.where(speed <= 1, 1 - fullness * (1 - full), _TOO_FAST * full)
+    grey = np.where(speed <= 1, 1 - np.float32(0.8) * fullness, 0.1)
+    return np.concatenate([colour, grey[None]]).astype(np.float32)

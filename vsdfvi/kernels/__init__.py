@@ -1,0 +1,203 @@
+"""Typed functions over the kernels: check the arrays, choose the device, launch.
+
+Every kernel has one text, a header of this folder. On the CPU it runs from the plugin's library (``_cpu``).
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsdfvi.kernels import _cpu
+from vsdfvi.kernels._cpu import Workers, use_library
+
+__all__ = [
+    "LOST",
+    "Packed",
+    "Plane",
+    "Workers",
+    "pack",
+    "sample_flow",
+    "sample_lanczos",
+    "trace_step",
+    "use_library",
+]
+
+Array = NDArray[np.generic]
+
+LOST = -1
+"""State of a trajectory that ended without meeting known picture."""
+
+_BOX_INTS = 6
+_GRAIN = 4096  # items below which a second thread costs more than it saves (tests/benchmarks/bench_kernels.py)
+_PHASES = 512
+_TAPS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Planes that exist only on some boxes of the frame; ``regions.h`` states the layout.
+
+    Attributes:
+        samples: float32, one dimension.
+        boxes: int32 ``(count, 6)``.
+    """
+
+    samples: NDArray[np.float32]
+    boxes: NDArray[np.int32]
+
+    @property
+    def nbytes(self) -> int:
+        return self.samples.nbytes + self.boxes.nbytes
+
+    def planes(self, box: int) -> NDArray[np.float32]:
+        """A view ``(planes, height, width)`` of one box."""
+        _, _, width, height, offset, planes = (int(value) for value in self.boxes[box])
+        return self.samples[offset : offset + planes * height * width].reshape(planes, height, width)
+
+
+def pack(corners: list[tuple[int, int]], stacks: list[NDArray[np.float32]]) -> Packed:
+    """Planes of boxes, packed.
+
+    Shapes:
+        corners: (x, y) of each box on the set's own grid.
+        stacks: ``(planes, height, width)`` for each box.
+    """
+    boxes = np.zeros((len(stacks), _BOX_INTS), np.int32)
+    offset = 0
+    for row, (x, y), stack in zip(boxes, corners, stacks, strict=True):
+        planes, height, width = stack.shape
+        row[:] = x, y, width, height, offset, planes
+        offset += stack.size
+    if offset >= 1 << 31:
+        raise ValueError(f"a packed set must be fewer than 2^31 samples, got {offset}")
+    samples = np.concatenate([stack.ravel() for stack in stacks]) if stacks else np.zeros(0, np.float32)
+    return Packed(samples.astype(np.float32, copy=False), boxes)
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """A rectangle of uint8 placed in a frame; the frame is 0 outside it.
+
+    Attributes:
+        x, y: Where its first sample lies.
+        samples: ``(height, width)`` uint8, contiguous; may be empty.
+    """
+
+    x: int
+    y: int
+    samples: NDArray[np.uint8]
+
+    @property
+    def nbytes(self) -> int:
+        return self.samples.nbytes
+
+    @property
+    def is_empty(self) -> bool:
+        return self.samples.size == 0
+
+    def crop(self, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
+        """A contiguous copy of a rectangle of the frame."""
+        out = np.zeros((height, width), np.uint8)
+        rows, columns = self.samples.shape
+        top, left = max(y, self.y), max(x, self.x)
+        bottom, right = min(y + height, self.y + rows), min(x + width, self.x + columns)
+        if top < bottom and left < right:
+            out[top - y : bottom - y, left - x : right - x] = self.samples[
+                top - self.y : bottom - self.y, left - self.x : right - self.x
+            ]
+        return out
+
+
+def trace_step(
+    x: NDArray[np.float32],
+    y: NDArray[np.float32],
+    error: NDArray[np.float32],
+    state: NDArray[np.int32],
+    flow: Packed,
+    hole: Plane,
+    *,
+    size: tuple[int, int],
+    later: bool,
+    step: int,
+    stop: bool,
+    scale: int,
+    limit: float,
+) -> None:
+    """Move every walking trajectory one frame on, in place; ``trace.h`` states how.
+
+    Args:
+        flow: Planes fw x, fw y, bw x, bw y of the pair of frames that is crossed.
+        hole: Of the frame that is entered.
+        size: (height, width) of the frame.
+        later: The walk goes to later frames: along fw. Else to earlier ones: along bw.
+        step: Number of this step, 1 or more: what ``state`` becomes where known picture is met.
+        stop: Whether known picture ends a walk.
+        scale: Pixels per flow sample.
+        limit: Largest forward/backward error of a step, in pixels.
+    """
+    rows, columns = hole.samples.shape
+    _cpu.launch(
+        "trace_step", (0, len(x)), x, y, error, state, flow.samples, flow.boxes, len(flow.boxes), 0 if later else 2,
+        hole.samples, hole.x, hole.y, columns, rows, size[1], size[0], step, int(stop),
+        after=(float(scale), float(limit)), grain=_GRAIN,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def lanczos_table() -> NDArray[np.float32]:
+    """Weights of the Lanczos kernel with a = 4 at each phase, ``(phases + 1, 8)``, every row summing to 1.
+
+    Source:
+        Duchon, "Lanczos filtering in one and two dimensions", J. Applied Meteorology 18, 1979.
+    """
+    phase = np.arange(_PHASES + 1)[:, None] / _PHASES
+    distance = np.arange(-3, 5)[None, :] - phase
+    weights = np.sinc(distance) * np.sinc(distance / 4) * (np.abs(distance) < 4)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def sample_lanczos(
+    source: Packed,
+    column: NDArray[np.int32],
+    row: NDArray[np.int32],
+    index: NDArray[np.int32],
+    start: tuple[NDArray[np.int32], NDArray[np.int32]],
+    end: tuple[NDArray[np.float32], NDArray[np.float32]],
+    state: NDArray[np.int32],
+    out: NDArray[np.float32],
+    got: NDArray[np.uint8],
+    *,
+    step: int,
+    subsampling: tuple[int, int],
+) -> None:
+    """Sample a source frame where trajectories ended at this step, into ``out``; ``sample.h`` states how.
+
+    Args:
+        subsampling: log2, (horizontal, vertical), of the plane.
+    """
+    _cpu.launch(
+        "sample_lanczos", (0, len(column)), source.samples, source.boxes, len(source.boxes), column, row, index,
+        start[0], start[1], end[0], end[1], state, lanczos_table(), out, got, step, _PHASES,
+        after=(1.0 / (1 << subsampling[0]), 1.0 / (1 << subsampling[1])), grain=_GRAIN // 4,
+    )  # fmt: skip
+
+
+def sample_flow(
+    flow: Packed,
+    plane: int,
+    x: NDArray[np.float32],
+    y: NDArray[np.float32],
+    state: NDArray[np.int32],
+    out: NDArray[np.float32],
+    *,
+    size: tuple[int, int],
+    step: int,
+    scale: int,
+) -> None:
+    """Flow at the ends of the trajectories that ended at this step, into ``out`` ``(2, items)``, bilinear."""
+    _cpu.launch(
+        "sample_flow", (0, len(x)), flow.samples, flow.boxes, len(flow.boxes), plane, x, y, state, out, len(x), step,
+        size[1], size[0], after=(float(scale),), grain=_GRAIN,
+    )  # fmt: skip

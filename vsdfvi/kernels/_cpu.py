@@ -1,0 +1,138 @@
+"""Kernels on the CPU: the plugin's shared library through ctypes, its ranges split over a pool of threads."""
+
+import ctypes
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vsdfvi.errors import EngineError
+
+LIBRARY = "libdfvi.dll" if sys.platform == "win32" else "libdfvi.so"
+
+_loaded: ctypes.CDLL | None = None
+_thread = threading.local()
+
+
+def use_library(path: str | os.PathLike[str]) -> None:
+    """Take the kernels from this file: the plugin names itself, so that both sides are one build."""
+    global _loaded
+    try:
+        _loaded = ctypes.CDLL(os.fspath(path))
+    except OSError as error:
+        raise EngineError(f"the kernel library {os.fspath(path)} cannot be opened: {error}") from error
+
+
+def _search() -> Iterator[Path]:
+    if extra := os.environ.get("VAPOURSYNTH_EXTRA_PLUGIN_PATH"):
+        yield from sorted(Path(extra).rglob(LIBRARY))
+    spec = find_spec("vapoursynth")  # finds the folder; nothing is imported
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        yield Path(folder) / "plugins" / "dfvi" / LIBRARY
+
+
+def library() -> ctypes.CDLL:
+    """The library that holds the kernels.
+
+    Raises:
+        EngineError: It is nowhere to be found, or cannot be opened.
+    """
+    if _loaded is None:
+        for path in _search():
+            if path.is_file():
+                use_library(path)
+                break
+        else:
+            raise EngineError(
+                f"the kernel library {LIBRARY} is not installed: run 'pip install .', or 'make build' and set "
+                "VAPOURSYNTH_EXTRA_PLUGIN_PATH=build/plugins"
+            )
+    assert _loaded is not None
+    return _loaded
+
+
+class Workers:
+    """A pool of threads to split one call's work over. Inside a pool's thread everything runs in line."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._pool = ThreadPoolExecutor(count, "vsdfvi") if count > 1 else None
+
+    def map[Item, Result](self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """Results of a function for each item, in order."""
+        work = list(items)
+        if self._pool is None or len(work) < 2 or getattr(_thread, "inside", False):
+            return [function(item) for item in work]
+        try:
+            futures = [self._pool.submit(self._inside, function, item) for item in work[1:]]
+        except RuntimeError:  # the interpreter is on its way out and has shut all pools; the frame is still owed
+            return [function(item) for item in work]
+        first = self._inside(function, work[0])
+        return [first, *(future.result() for future in futures)]
+
+    @staticmethod
+    def _inside[Item, Result](function: Callable[[Item], Result], item: Item) -> Result:
+        before = getattr(_thread, "inside", False)
+        _thread.inside = True
+        try:
+            return function(item)
+        finally:
+            _thread.inside = before
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True)
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Let kernels launched by this thread use this pool."""
+        before = getattr(_thread, "workers", None)
+        _thread.workers = self
+        try:
+            yield
+        finally:
+            _thread.workers = before
+
+
+def _argument(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return ctypes.c_void_p(value.__array_interface__["data"][0])
+    if isinstance(value, float):
+        return ctypes.c_float(value)
+    return ctypes.c_int(value)
+
+
+def launch(name: str, span: tuple[int, int], *before: Any, after: tuple[Any, ...] = (), grain: int = 1) -> None:
+    """Run a kernel over a range.
+
+    Args:
+        name: The kernel.
+        span: First row or item, and one past the last.
+        before: Arguments that stand before the range: arrays (contiguous), ints, floats.
+        after: Arguments that stand after it.
+        grain: Rows or items below which a further thread does not pay.
+    """
+    begin, end = span
+    if end <= begin:
+        return
+    function = getattr(library(), name)
+    head, tail = [_argument(value) for value in before], [_argument(value) for value in after]
+
+    def part(limits: tuple[int, int]) -> None:
+        function(*head, ctypes.c_int(limits[0]), ctypes.c_int(limits[1]), *tail)
+
+    workers: Workers | None = getattr(_thread, "workers", None)
+    parts = min(workers.count, max(1, (end - begin) // max(1, grain))) if workers else 1
+    if parts == 1:
+        part((begin, end))
+        return
+    assert workers is not None
+    cuts = [begin + (end - begin) * k // parts for k in range(parts + 1)]
+    workers.map(part, list(zip(cuts, cuts[1:], strict=False)))

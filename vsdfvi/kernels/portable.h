@@ -1,0 +1,45 @@
+// One kernel text, two compilers.
+//
+// Every other header in this folder is compiled twice from the same bytes: by NVRTC, through
+// CuPy, as CUDA; and by the host compiler, into the plugin's shared library
+// (plugin/kernels.cpp). Both builds turn floating-point contraction off (--fmad=false,
+// -ffp-contract=off). A kernel made only of + - * / sqrt floor and comparisons then returns
+// the same bits on both, subnormals apart (CuPy always adds -ftz=true), and tests/kernels/
+// holds it to equality. A kernel that needs more says so under "Bits", with the bound tested.
+//
+// Indices are int: a plane has fewer than 2^31 samples, which the Python face checks.
+// No standard headers on the GPU side: NVRTC has none.
+//
+// VSDFVI_FOR_EACH_PIXEL walks rows [y_begin, y_end) of a plane, VSDFVI_FOR_EACH_ITEM the items
+// [begin, end) of a list: grid-stride loops on the GPU, plain loops on the CPU, where the caller
+// splits the range over its threads.
+#pragma once
+
+#ifdef __CUDACC__
+
+#define VSDFVI_KERNEL extern "C" __global__ void
+#define VSDFVI_INLINE __device__ __forceinline__
+#define VSDFVI_FOR_EACH_PIXEL(x, y, width, y_begin, y_end)                                                       \
+    for (int y = (y_begin) + int(blockIdx.y * blockDim.y + threadIdx.y), y_step_ = int(gridDim.y * blockDim.y); \
+         y < (y_end); y += y_step_)                                                                              \
+        for (int x = int(blockIdx.x * blockDim.x + threadIdx.x); x < (width); x += int(gridDim.x * blockDim.x))
+#define VSDFVI_FOR_EACH_ITEM(i, begin, end)                                                      \
+    for (int i = (begin) + int(blockIdx.x * blockDim.x + threadIdx.x), i##_step_ = int(gridDim.x * blockDim.x); \
+         i < (end); i += i##_step_)
+
+#else
+
+#include <math.h>
+
+#ifdef _WIN32
+#define VSDFVI_KERNEL extern "C" __declspec(dllexport) void
+#else
+#define VSDFVI_KERNEL extern "C" __attribute__((visibility("default"))) void
+#endif
+#define VSDFVI_INLINE static inline
+#define VSDFVI_FOR_EACH_PIXEL(x, y, width, y_begin, y_end) \
+    for (int y = (y_begin); y < (y_end); ++y)              \
+        for (int x = 0; x < (width); ++x)
+#define VSDFVI_FOR_EACH_ITEM(i, begin, end) for (int i = (begin); i < (end); ++i)
+
+#endif

@@ -1,0 +1,102 @@
+"""What a caller may choose, checked once. The layers above trust it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from vsdfvi.errors import SettingError
+
+MAX_RADIUS = 128
+MAX_WINDOW = 512
+MAX_DILATE = 256
+MAX_KEYFRAME_INTERVAL = 512
+MAX_THREADS = 256
+
+CHOICES = {
+    "flow": ("dis",),
+    "completion": ("laplace",),
+    "propagation": ("trace", "paper"),
+    "synthesis": ("exemplar", "diffusion"),
+    "device": ("auto", "cpu"),
+    "view": ("result", "mask", "difference", "source", "confidence", "invented", "flow"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to inpaint one clip.
+
+    Attributes:
+        radius: Frames that a trajectory may walk, each way, 1 to ``MAX_RADIUS``.
+        window: Frames of a block under ``propagation="paper"``, 2 to ``MAX_WINDOW``.
+        dilate: Pixels by which the hole grows beyond the mask, a disc, 0 to ``MAX_DILATE``.
+        consistency: Forward/backward disagreement of flow that a step may show, in pixels of the frame, above 0.
+        flow: Estimator of optical flow between neighbours.
+        completion: How flow inside the hole is made.
+        propagation: ``trace`` composes trajectories and samples once; ``paper`` is the rule of DFVI.
+        synthesis: What fills pixels that no frame shows: ``exemplar`` copies patches, ``diffusion`` smooths.
+        keyframe_interval: Frames between key frames, on which such pixels are filled, 1 to ``MAX_KEYFRAME_INTERVAL``.
+        device: Where to compute. ``auto`` takes the best there is.
+        scene_threshold: Change of the picture between neighbours, 0 to 1, from which it is a cut; 0 switches our own
+            detector off. Properties set by the script (``_SceneChangePrev``, ``_SceneChangeNext``) always count.
+        view: What is returned: the repaired clip or a picture of how it was made.
+        memory: MiB that results of single frames may occupy between requests, 16 or more.
+        threads: Threads that compute; 0 takes one for each core.
+
+    Raises:
+        SettingError: A value is outside its range, or not a number.
+    """
+
+    radius: int = 24
+    window: int = 60
+    dilate: int = 0
+    consistency: float = 1.5
+    flow: str = "dis"
+    completion: str = "laplace"
+    propagation: str = "trace"
+    synthesis: str = "exemplar"
+    keyframe_interval: int = 24
+    device: str = "auto"
+    scene_threshold: float = 0.1
+    view: str = "result"
+    memory: int = 1024
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        # Each rule states what is allowed, so that NaN, which compares false to everything, is refused.
+        for name, low, high, unit in (
+            ("radius", 1, MAX_RADIUS, "frames"),
+            ("window", 2, MAX_WINDOW, "frames"),
+            ("dilate", 0, MAX_DILATE, "pixels"),
+            ("keyframe_interval", 1, MAX_KEYFRAME_INTERVAL, "frames"),
+            ("threads", 0, MAX_THREADS, "threads"),
+        ):
+            if not low <= (value := getattr(self, name)) <= high:
+                raise SettingError(name, f"between {low} and {high} {unit}", value)
+        if not 16 <= self.memory <= 1 << 20:
+            raise SettingError("memory", "between 16 and 1048576 MiB", self.memory)
+        if not 0 < self.consistency < float("inf"):
+            raise SettingError("consistency", "finite and above 0 pixels", self.consistency)
+        if not 0 <= self.scene_threshold <= 1:
+            raise SettingError("scene_threshold", "between 0 and 1", self.scene_threshold)
+        for name, allowed in CHOICES.items():
+            if (value := getattr(self, name)) not in allowed:
+                raise SettingError(name, "one of " + ", ".join(allowed), value)
+
+    @classmethod
+    def from_arguments(cls, arguments: Mapping[str, object]) -> "Settings":
+        """Return the settings that a call's arguments ask for, defaults for what it leaves out.
+
+        Raises:
+            SettingError: A name is unknown, or a value is refused.
+        """
+        names = [field.name for field in fields(cls)]
+        for name in arguments:
+            if name not in names:
+                raise SettingError("setting", "one of " + ", ".join(names), name)
+        return cls(**arguments)  # type: ignore[arg-type]
+
+    @property
+    def worker_count(self) -> int:
+        """Threads to compute with."""
+        return self.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
