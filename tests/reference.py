@@ -22,6 +22,8 @@ def bilinear(plane: NDArray[np.float32], x: np.float32, y: np.float32) -> np.flo
     x0, y0 = int(np.floor(x)), int(np.floor(y))
     x1, y1 = min(x0 + 1, width - 1), min(y0 + 1, height - 1)
     wx, wy = x - np.float32(x0), y - np.float32(y0)
+    if wx == wy == 0:
+        return plane[y0, x0]
     one = np.float32(1)
     top = (one - wx) * plane[y0, x0] + wx * plane[y0, x1]
     bottom = (one - wx) * plane[y1, x0] + wx * plane[y1, x1]
@@ -35,7 +37,7 @@ def paper_source(p: tuple[int, int], out: Map, back: Map, limit: float) -> tuple
     """
     _, height, width = out.shape
     px, py = np.float32(p[0]), np.float32(p[1])
-    out_x, out_y = bilinear(out[0], px, py), bilinear(out[1], px, py)
+    out_x, out_y = out[:, p[1], p[0]]
     qx, qy = px + out_x, py + out_y
     if not (np.isfinite(qx) and np.isfinite(qy)):
         return None

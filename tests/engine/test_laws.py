@@ -43,7 +43,9 @@ def test_without_a_mask_the_source_comes_back_itself():
 
 
 @pytest.mark.parametrize("dilate", [0, 3])
-@pytest.mark.parametrize("make_mask", [scenes.default_hole, scenes.scratch, scenes.dirt], ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    "make_mask", [scenes.default_hole, scenes.scratch, scenes.dirt], ids=lambda make: make.__name__
+)
 def test_outside_the_hole_nothing_changes(make_mask, dilate):
     form = scenes.video_format(frames=6, size=(48, 64))
     scene = scenes.noise(form, make_mask(form))
@@ -105,9 +107,7 @@ def moving_hole(form):
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
 def test_whole_pixels_of_motion_are_restored_exactly(monkeypatch, family, bits, is_float, step):
     name, subsampling = FAMILIES[family]
-    form = scenes.video_format(
-        name, bits=bits, is_float=is_float, subsampling=subsampling, size=(64, 96), frames=9
-    )
+    form = scenes.video_format(name, bits=bits, is_float=is_float, subsampling=subsampling, size=(64, 96), frames=9)
     mask = moving_hole(form)
     mask[1::2] = False  # every second frame is whole
     scene = scenes.translation(form, step, mask)
@@ -127,11 +127,14 @@ def test_whole_pixels_of_motion_are_restored_exactly(monkeypatch, family, bits, 
 
 
 CHROMA_AT_THE_RIM = pytest.mark.xfail(
-    strict=True, reason="a chroma sample whose pixel is known in the source may be hole there itself: it is read as extended"
+    strict=True,
+    reason="a chroma sample whose pixel is known in the source may be hole there itself: it is read as extended",
 )
 
 
-@pytest.mark.parametrize("family", ["GRAY", "444", "RGB", *(pytest.param(f, marks=CHROMA_AT_THE_RIM) for f in ("422", "420"))])
+@pytest.mark.parametrize(
+    "family", ["GRAY", "444", "RGB", *(pytest.param(f, marks=CHROMA_AT_THE_RIM) for f in ("422", "420"))]
+)
 def test_a_hole_that_moves_over_a_still_picture_is_restored_exactly(monkeypatch, family):
     """No frame is whole: each place of the hole is seen several frames away, on one side or on both."""
     name, subsampling = FAMILIES[family]

@@ -68,17 +68,20 @@ def restless(form, seed, step=(1.5, -0.5)):
     return scene.damaged, mask, flow_fw.astype(np.float32), flow_bw.astype(np.float32)
 
 
-def colour_of(form, t):
-    """What the stand-in for synthesis fills frame t with, for each plane: not a whole number of codes."""
+def stand_in(form, t, plane, picture, hole):
+    """What stands in for synthesis fills a plane with: it knows the frame and all known samples, and is not whole."""
     unit = form.peak / 255
-    return [unit * (20 + 7 * t + 50 * plane) + 0.3 * unit for plane in range(form.planes)]
+    known = float(picture[hole == 0].sum(dtype=np.float64)) / unit
+    return np.float32(unit * (20.3 + 7 * t + 50 * plane + known % 16))
 
 
 def expected_by_rule(form, frames, mask, flow_fw, flow_bw, limit, first=0):
     """Frames and invented pixels by the literal statement."""
 
     def fill(t, picture, hole):
-        return np.broadcast_to(np.array(colour_of(form, first + t), np.float32)[:, None, None], picture.shape)
+        return np.stack(
+            [np.full_like(part, stand_in(form, first + t, plane, part, hole)) for plane, part in enumerate(picture)]
+        )
 
     def rounded(picture):
         return to_samples(np.ascontiguousarray(picture), form).astype(np.float32)
@@ -94,8 +97,8 @@ def repaired_frames(footage, frames):
 
     def fill(t, pictures):
         return [
-            np.where(hole, np.float32(value), values)
-            for (values, hole), value in zip(pictures, colour_of(form, t), strict=True)
+            np.where(hole, stand_in(form, t, plane, values, hole), values)
+            for plane, (values, hole) in enumerate(pictures)
         ]
 
     cache = Cache(64 << 20)

@@ -139,7 +139,11 @@ def marked(scene, **marks):
 
 @pytest.mark.parametrize(
     "marks",
-    [{"_SceneChangePrev": {3: 1}}, {"_SceneChangeNext": {2: 1}}, {"_SceneChangePrev": {3: 1}, "_SceneChangeNext": {2: 1}}],
+    [
+        {"_SceneChangePrev": {3: 1}},
+        {"_SceneChangeNext": {2: 1}},
+        {"_SceneChangePrev": {3: 1}, "_SceneChangeNext": {2: 1}},
+    ],
     ids=str,
 )
 def test_either_side_may_say_that_there_is_a_cut(marks):
@@ -155,7 +159,7 @@ def test_either_side_may_say_it_alone_where_the_other_denies_it():
 def test_a_script_that_says_there_is_none_is_believed():
     scene = two_shots()
     assert cuts(scene, marked(scene, _SceneChangePrev={8: 0})) == []
-    assert cuts(scene, marked(scene, _SceneChangePrev={n: 0 for n in range(16)}, _SceneChangeNext={7: 0})) == []
+    assert cuts(scene, marked(scene, _SceneChangePrev=dict.fromkeys(range(16), 0), _SceneChangeNext={7: 0})) == []
 
 
 def test_what_a_script_says_counts_with_the_detector_off():
@@ -180,7 +184,13 @@ def film(scene, marks, **settings):
 @pytest.mark.parametrize(
     ("hole", "detector"),
     # Where nothing is to be seen our own detector finds no cut: there the script has to know.
-    [("moving", "script"), ("moving", "own"), ("never seen", "script"), ("never seen", "own"), ("whole frame", "script")],
+    [
+        ("moving", "script"),
+        ("moving", "own"),
+        ("never seen", "script"),
+        ("never seen", "own"),
+        ("whole frame", "script"),
+    ],
 )
 def test_what_lies_beyond_a_cut_has_no_influence(hole, detector):
     """The other shot is exchanged for a third: not a byte of this one changes."""
@@ -235,6 +245,6 @@ def test_an_interlaced_frame_is_refused(field):
 
 def test_a_frame_that_says_it_is_progressive_is_taken():
     scene = scenes.still(FORM)
-    lent = lender.Lender(marked(scene, _FieldBased={n: 0 for n in range(8)}), scene.mask, scene.format)
+    lent = lender.Lender(marked(scene, _FieldBased=dict.fromkeys(range(8), 0)), scene.mask, scene.format)
     lent.render(4)
     assert lent.properties[4]["DfviHole"] == int(scene.mask[4].sum())

@@ -324,6 +324,7 @@ def test_an_account_takes_the_nearer_source_and_the_better_confidence():
     repair = repair_of(traced, (), 1.5)
     assert repair.distance.tolist() == [-3, 1, -2, 7, 0]
     np.testing.assert_allclose(repair.confidence, [1, np.exp(-1), np.exp(-1), np.exp(-1), 0], rtol=1e-6)
+    assert repair_of(traced, (), 1e-60).confidence.tolist() == [1, 0, 0, 0, 0]  # the smallest setting is no 0 / 0
 
 
 # Flow.

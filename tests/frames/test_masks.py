@@ -88,7 +88,7 @@ def test_boxes_hold_every_hole_with_its_margin_and_do_not_overlap(height, width,
     for x0, y0, x1, y1 in boxes:
         assert 0 <= x0 < x1 <= width
         assert 0 <= y0 < y1 <= height
-        assert not (x0 % CELL or y0 % CELL)
+        assert (x0 % CELL, y0 % CELL) == (0, 0)
         assert x1 % CELL == 0 or x1 == width
         assert y1 % CELL == 0 or y1 == height
     assert all(apart(a, b) for i, a in enumerate(boxes) for b in boxes[:i])

@@ -31,8 +31,16 @@ def test_planes_and_their_sizes(family, subsampling, planes, shapes):
 
 @pytest.mark.parametrize(
     ("bits", "is_float", "dtype", "peak"),
-    [(8, False, "uint8", 255), (9, False, "uint16", 511), (10, False, "uint16", 1023), (12, False, "uint16", 4095)]
-    + [(14, False, "uint16", 16383), (16, False, "uint16", 65535), (16, True, "float16", 1), (32, True, "float32", 1)],
+    [
+        (8, False, "uint8", 255),
+        (9, False, "uint16", 511),
+        (10, False, "uint16", 1023),
+        (12, False, "uint16", 4095),
+        (14, False, "uint16", 16383),
+        (16, False, "uint16", 65535),
+        (16, True, "float16", 1),
+        (32, True, "float32", 1),
+    ],
 )
 def test_samples_and_their_peak(bits, is_float, dtype, peak):
     form = scenes.video_format("GRAY", bits=bits, is_float=is_float)

@@ -17,7 +17,6 @@ from vsdfvi.kernels import Packed, Plane, Workers, pack
 from vsdfvi.kernels.laplace import laplace_fill
 from vsdfvi.settings import Settings
 
-REFINEMENTS = 2  # passes of refined flow; a third gains nothing
 MARGIN = 48 / 240  # share of the frame's height around a hole that flow is estimated on
 _SHORTEST_MARGIN = 32
 _THUMBNAIL = (32, 18)  # cells of the picture that cuts are looked for on
@@ -26,6 +25,9 @@ _SHIFT = 2  # cells that a camera may pan between neighbours
 
 class Footage:
     """The clip and its mask as one request sees them. All results are functions of frame numbers alone.
+
+    Attributes:
+        read: Frames that were read since they were lent: those whose results were not at hand.
 
     Raises:
         FramesNeeded: From any method, when it needs a frame that is not lent.
@@ -47,13 +49,14 @@ class Footage:
     def lend(self, clip: Mapping[int, Frame], mask: Mapping[int, Frame]) -> None:
         """Take the frames of one request; empty mappings take them back."""
         self._clip, self._mask = clip, mask
+        self.read: set[int] = set()
 
     def frame(self, n: int) -> Frame:
         """Frame n of the clip."""
-        try:
-            frame = self._clip[n]
-        except KeyError:
-            raise FramesNeeded(n) from None
+        if n not in self._clip:
+            raise FramesNeeded(n)
+        self.read.add(n)
+        frame = self._clip[n]
         if frame.properties.get("_FieldBased", 0):
             raise FormatError(
                 f"clip must be progressive, got _FieldBased={frame.properties['_FieldBased']} at frame {n}: "
@@ -68,6 +71,7 @@ class Footage:
         def make() -> Plane:
             if key not in self._mask:
                 raise FramesNeeded(n)
+            self.read.add(n)
             return hole_of(self._mask[key].planes[0], self.settings.dilate)
 
         return self._cache.get(("hole", key), make, lambda hole: hole.nbytes + 64)
@@ -97,8 +101,8 @@ class Footage:
             earlier, later = (_coarser(picture, scale) for picture in pictures)
             flow = estimate_flow(earlier, later, hole, self.workers)
             flow = complete_flow(flow, unknown_flow(hole, rim))
-            for _ in range(REFINEMENTS):
-                flow = refine_flow(earlier, later, hole, flow, self.workers)
+            for last in (False, True):  # a third pass gains nothing
+                flow = refine_flow(earlier, later, hole, flow, self.workers, full=last)
                 flow = complete_flow(flow, unknown_flow(hole, refined_rim))
             stacks.append(flow * np.float32(scale))
             corners.append((x0 // scale, y0 // scale))

@@ -48,7 +48,8 @@ class Inpainter:
 
         Returns:
             ``("source",)``: nothing is missing in frame n. ``("need", first, last)``: lend these frames of clip and
-            mask and call again. ``("ready", before, after)``: call ``finish``; so many frames were used on each side.
+            mask and call again. ``("ready", before, after)``: call ``finish``; frames so far on each side were read,
+            which is a good guess for the next frame.
         """
         self._footage.lend(clip, mask)
         try:
@@ -61,9 +62,10 @@ class Inpainter:
             wider = widened(have, needed.frame, n, self.reach, self._frames)
             return ("need", wider.first, wider.last)
         finally:
+            read = self._footage.read | {n}
             self._footage.lend({}, {})
         self._ready[n] = made
-        return ("ready", n - min(clip), max(clip) - n)
+        return ("ready", n - min(read), max(read) - n)
 
     def _make(self, n: int) -> _Made:
         """Frame n's repair, and the view of it that replaces the frame: each None where it is not asked for."""

@@ -23,7 +23,7 @@ from vsdfvi.engine.views import Repair
 from vsdfvi.errors import EngineError
 from vsdfvi.frames.masks import regions
 from vsdfvi.frames.pixels import to_samples
-from vsdfvi.kernels import Plane
+from vsdfvi.kernels import Plane, Workers
 from vsdfvi.kernels.paper import carry_names, link_pixels, merge_names, number_pixels
 
 Fill = Callable[[int, list[Picture]], list[NDArray[np.float32]]]
@@ -83,8 +83,8 @@ def block_of(footage: Footage, n: int) -> tuple[int, int]:
 def key_positions(missing: Sequence[bool]) -> list[int]:
     """Which frames to fill: the ends of runs of frames that still miss something, as two pointers meet them.
 
-    The pointers walk from both ends to the middle. Only what they pass at a change counts, so a run that reaches over
-    the middle has two key frames, and one that ends before it but begins on the other side none at its far end.
+    One pointer walks from each end to the middle and takes the first and the last frame of every run that it passes.
+    A run that ends or begins beyond the middle has only the end that was passed.
     """
     found = set()
     for order in (range((len(missing) + 1) // 2), range(len(missing) - 1, len(missing) // 2 - 1, -1)):
@@ -104,12 +104,10 @@ def _make_block(footage: Footage, first: int, last: int, fill: Fill) -> tuple[_F
         footage.frame(n)
         footage.hole(n)
     block = _linked(footage, first, last)
-    missing = block.missing()
-    while any(missing):
-        _propagate(block)
+    while any(block.missing()):
+        _propagate(block, footage.workers)
         for k in key_positions(block.missing()):
             _fill_keyframe(footage, block, k, fill)
-        missing = block.missing()
     return tuple(_filled(footage, block, k) for k in range(len(block.pixels)))
 
 
@@ -152,10 +150,10 @@ def _hole_pixels(footage: Footage, n: int) -> HolePixels:
     return HolePixels(none, none, (none,) * planes, (none,) * planes, (none[:, None],) * planes)
 
 
-def _propagate(block: Block) -> None:
+def _propagate(block: Block, workers: Workers) -> None:
     """Carry what is known forward and backward through the block once, and merge, in place."""
-    forward = _carried(block, block.links_back, -1)
-    backward = _carried(block, block.links_on, 1)
+    ways = (block.links_back, -1), (block.links_on, 1)
+    forward, backward = workers.map(lambda way: _carried(block, *way), ways)
     origin = block.origin_frame, block.origin_place
     for k, span in enumerate(block.spans):
         merge_names(forward, backward, block.filled, origin, block.invented, frame=k, span=span)

@@ -38,7 +38,8 @@ def _deep(pixels: HolePixels, unreached: NDArray[np.bool_]) -> NDArray[np.bool_]
     count, labels = cv2.connectedComponents(picture, connectivity=8)
     deepest = np.zeros(count, np.float32)
     np.maximum.at(deepest, labels.ravel(), distance.ravel())
-    return unreached & (deepest[labels[pixels.y - y0, pixels.x - x0]] > THIN)
+    deep: NDArray[np.bool_] = deepest[labels[pixels.y - y0, pixels.x - x0]] > THIN
+    return unreached & deep
 
 
 def _picture(pixels: HolePixels, chosen: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], int, int]:
@@ -68,7 +69,7 @@ def _carry(
         steps = abs(key - n)
         time_share = 1.0 if len(around) == 1 else 1.0 - steps / (around[1] - around[0])
         filled = keyframe(footage, key, cache)
-        side = walk(footage, n, pixels.x, pixels.y, later=key > n, steps=steps, stop=False, limit=1e9)
+        side = walk(footage, n, pixels.x, pixels.y, later=key > n, steps=steps, stop=False, limit=float("inf"))
         arrived = np.where((side.state == 0) & deep, 1, -1).astype(np.int32)
         for plane in range(footage.format.planes):
             cover = pixels.cover[plane]

@@ -78,7 +78,7 @@ def repair_of(traced: Traced, samples: tuple[NDArray[np.generic], ...], consiste
         traced.pixels,
         samples,
         np.where(invented, 0, distance).astype(np.int32),
-        np.exp(-error / np.float32(consistency)),
+        np.exp(-error.astype(np.float64) / consistency).astype(np.float32),
     )
 
 
@@ -201,8 +201,11 @@ def _flat(ink: Ink) -> Array:
 
 
 def _draw_difference(picture: _Picture, repair: Repair | None) -> None:
-    """Mid-grey, and on it what every sample was changed by, as its root: one step of 8 bits shows as eight, and the
-    largest change there is just reaches white or black."""
+    """Mid-grey, and on it what every sample was changed by.
+
+    As its root, since changes are grain or an object: one step of 8 bits shows as eight, and the largest that there
+    can be just reaches white or black.
+    """
     for plane, values in enumerate(picture.planes):
         middle = np.float32(0.0 if picture.is_chroma(plane) else 0.5)
         if repair is None:

@@ -10,7 +10,7 @@
 //   origin    frame and place that a filled pixel shows in the end, through all passes
 //
 // What travels is the name of a source pixel and not its colour: sampling is nearest at every hop, so both end up with
-// the same bytes, and the names are one quarter of the work for a picture of three planes.
+// the same bytes, and each sample of the clip is read once.
 //
 // paper_link states one hop from the pixel p, back along flow:
 //   q = p + out(p)              out: the flow from p's frame to the neighbour
@@ -20,7 +20,7 @@
 //   link = the neighbour's pixel at e, each coordinate rounded to nearest, halves to even
 // q and e must satisfy 0 <= floor(coordinate) < size - 1 in x and y: the last row and column are no sources.
 //
-// paper_merge: with forward and backward stamps f and b of frame t, backward when 2 (t - f) > max(b - f, 1).
+// paper_merge: with forward and backward stamps f and b of frame t, backward when (t - f) / (b - f) > 1/2.
 //
 // Arrays  x, y: (pixels) int32. link, stamp, carried, origin_frame, origin_place: (pixels) int32. filled, invented:
 //         (pixels) uint8. flow, boxes: as for trace_step (trace.h). number: (number_height, number_width) int32, the
@@ -43,7 +43,7 @@ VSDFVI_INLINE int paper_round(float position)
 {
     const int below = int(position);
     const float over = position - float(below);
-    return below + int(over > 0.5f || (over == 0.5f && (below & 1)));
+    return below + (int(over > 0.5f) | (int(over == 0.5f) & below & 1));
 }
 
 // Both components of flow at a pixel's coordinates, in the order of sample_box (regions.h); false outside all boxes.
@@ -66,6 +66,11 @@ VSDFVI_INLINE bool paper_flow(const float *flow, const int *boxes, int box_count
     const int right = x0 + 1 < columns ? 1 : 0, down = y0 + 1 < rows ? columns : 0;
     const float wx = x - float(x0), wy = y - float(y0);
     const float *u = flow + box[4] + plane * columns * rows + y0 * columns + x0, *v = u + columns * rows;
+    if (wx == 0.0f && wy == 0.0f) {  // the sample itself: its neighbours have no say, NaN or not
+        *flow_x = u[0];
+        *flow_y = v[0];
+        return true;
+    }
 
     const float u_top = (1.0f - wx) * u[0] + wx * u[right], u_bottom = (1.0f - wx) * u[down] + wx * u[down + right];
     const float v_top = (1.0f - wx) * v[0] + wx * v[right], v_bottom = (1.0f - wx) * v[down] + wx * v[down + right];
@@ -137,8 +142,7 @@ VSDFVI_KERNEL paper_merge(const int *forward_stamp, const int *forward_carried, 
         const int f = forward_stamp[i], b = backward_stamp[i];
         if (filled[i] || (f < 0 && b < 0))
             continue;
-        const int apart = b - f > 1 ? b - f : 1;
-        const bool backward = f < 0 || (b >= 0 && 2 * (frame - f) > apart);
+        const bool backward = f < 0 || (b >= 0 && 2 * (frame - f) > b - f);
         const int source = backward ? backward_carried[i] : forward_carried[i];
 
         filled[i] = 1;
