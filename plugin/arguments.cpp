@@ -108,7 +108,6 @@ void checkInputs(const VSVideoInfo &clip, const VSVideoInfo &mask, const VSAPI *
     requireConstant("mask", mask, vsapi);
     require(mask.format.colorFamily == cfGray || vsh::isSameVideoFormat(&mask.format, &clip.format), "mask",
             "GRAY or of the clip's own format, " + clipFormat, maskFormat);
-    require(isKnownSample(mask.format), "mask", "of " + samples, maskFormat);
     require(mask.width == clip.width && mask.height == clip.height, "mask", "of the clip's size, " + sizeOf(clip),
             sizeOf(mask));
     require(mask.numFrames == 1 || mask.numFrames == clip.numFrames, "mask",

@@ -139,7 +139,7 @@ def test_a_hole_that_moves_over_a_still_picture_is_restored_exactly(monkeypatch,
     """No frame is whole: each place of the hole is seen several frames away, on one side or on both."""
     name, subsampling = FAMILIES[family]
     form = scenes.video_format(name, subsampling=subsampling, size=(64, 96), frames=12)
-    scene = scenes.still(form, moving_hole(form), picture="gravel")
+    scene = scenes.still(form, moving_hole(form), picture="astronaut")
     assert scene.mask.any(axis=(1, 2)).all()
     with_true_flow(monkeypatch, scene)
     lent = lender.of_scene(scene, **SETTINGS)

@@ -66,7 +66,6 @@ REFUSED = {
         lambda: (blank(), blank(format=vs.YUV444P8)),
         "mask must be GRAY or of the clip's own format, YUV420P8, got YUV444P8",
     ),
-    "mask of 32 bit integers": (lambda: (blank(), gray(format=vs.GRAY32)), f"mask must be of {SAMPLES}, got Gray32"),
     "narrow mask": (lambda: (blank(), gray(width=62)), "mask must be of the clip's size, 64x48, got 62x48"),
     "low mask": (lambda: (blank(), gray(height=46)), "mask must be of the clip's size, 64x48, got 64x46"),
     "short mask": (

@@ -83,7 +83,7 @@ def _both_ways(
         cv2.copyMakeBorder(
             np.clip(np.floor(picture + np.float32(0.5)), 0, 255).astype(np.uint8),
             0, below, 0, right, cv2.BORDER_REPLICATE,
-        )
+        ).astype(np.uint8, copy=False)
         for picture in (earlier, later)
     )  # fmt: skip
     forward = backward = None
@@ -96,7 +96,9 @@ def _both_ways(
     return np.nan_to_num(flow, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _estimate(job: tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32] | None, bool]) -> NDArray[np.float32]:
+def _estimate(
+    job: tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32] | None, bool],
+) -> NDArray[np.float32]:
     """One way, ``(2, height, width)``.
 
     The estimator is made for this call: it keeps buffers, and shrinks its own patches and scales for small pictures.
@@ -106,4 +108,6 @@ def _estimate(job: tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float3
     first, second, start, full = job
     if full:
         estimator.setFinestScale(0)
-    return np.ascontiguousarray(estimator.calc(first, second, start).transpose(2, 0, 1))
+    # OpenCV takes None for "start from nothing", which its type stubs do not know.
+    flow = estimator.calc(first, second, start)  # type: ignore[arg-type]
+    return np.ascontiguousarray(flow.transpose(2, 0, 1), np.float32)

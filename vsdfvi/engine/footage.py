@@ -34,7 +34,9 @@ class Footage:
         FormatError: A frame is interlaced.
     """
 
-    def __init__(self, settings: Settings, clip: VideoFormat, mask: VideoFormat, cache: Cache, workers: Workers) -> None:
+    def __init__(
+        self, settings: Settings, clip: VideoFormat, mask: VideoFormat, cache: Cache, workers: Workers
+    ) -> None:
         self.settings = settings
         self.format = clip
         self.size = clip.height, clip.width
@@ -45,11 +47,12 @@ class Footage:
         self._cache = cache
         self._clip: Mapping[int, Frame] = {}
         self._mask: Mapping[int, Frame] = {}
+        self.read: set[int] = set()
 
     def lend(self, clip: Mapping[int, Frame], mask: Mapping[int, Frame]) -> None:
         """Take the frames of one request; empty mappings take them back."""
         self._clip, self._mask = clip, mask
-        self.read: set[int] = set()
+        self.read = set()
 
     def frame(self, n: int) -> Frame:
         """Frame n of the clip."""
@@ -206,7 +209,8 @@ def _coarser(picture: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
         return picture
     height, width = picture.shape
     padded = np.pad(picture, ((0, -height % scale), (0, -width % scale)), mode="edge")
-    return cv2.resize(padded, (padded.shape[1] // scale, padded.shape[0] // scale), interpolation=cv2.INTER_AREA)
+    size = padded.shape[1] // scale, padded.shape[0] // scale
+    return cv2.resize(padded, size, interpolation=cv2.INTER_AREA).astype(np.float32, copy=False)
 
 
 def _coarser_hole(hole: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:

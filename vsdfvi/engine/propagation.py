@@ -53,10 +53,8 @@ def hole_pixels(footage: Footage, n: int) -> HolePixels:
         blocks = number.reshape(height >> down, 1 << down, width >> right, 1 << right).transpose(0, 2, 1, 3)
         column.append((u + (left >> right)).astype(np.int32))
         row.append((v + (top >> down)).astype(np.int32))
-        cover.append(np.ascontiguousarray(blocks[v, u].reshape(v.size, -1)))
-    return HolePixels(
-        (x + left).astype(np.int32), (y + top).astype(np.int32), tuple(column), tuple(row), tuple(cover)
-    )
+        cover.append(np.ascontiguousarray(blocks[v, u].reshape(v.size, 1 << (right + down))))
+    return HolePixels((x + left).astype(np.int32), (y + top).astype(np.int32), tuple(column), tuple(row), tuple(cover))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,15 @@ class Trajectories:
 
 
 def walk(
-    footage: Footage, n: int, x: NDArray[np.int32], y: NDArray[np.int32], *, later: bool, steps: int, stop: bool, limit: float
+    footage: Footage,
+    n: int,
+    x: NDArray[np.int32],
+    y: NDArray[np.int32],
+    *,
+    later: bool,
+    steps: int,
+    stop: bool,
+    limit: float,
 ) -> Trajectories:
     """Walk pixels of frame n along completed flow, frame by frame, composing one trajectory for each.
 
@@ -141,18 +147,19 @@ def trace(footage: Footage, n: int) -> Traced:
     earlier, later = (
         walk(footage, n, pixels.x, pixels.y, later=side, steps=radius, stop=True, limit=limit) for side in (False, True)
     )
-    values, reached = [], []
+    values: list[NDArray[np.float32]] = []
+    reached: list[NDArray[np.bool_]] = []
     for plane in range(footage.format.planes):
         index = _followed(pixels.cover[plane], earlier.found.astype(np.int32) + later.found)
         total = np.zeros(index.size, np.float32)
         weight = np.zeros(index.size, np.float32)
         for side, sign in ((earlier, -1), (later, 1)):
             got, value = sample_sources(footage, n, pixels, plane, index, side, sign)
-            share = np.float32(1) / np.maximum(side.state[index], 1)
+            share = np.float32(1) / np.maximum(side.state[index], 1).astype(np.float32)
             total += np.where(got, share * value, 0)
             weight += np.where(got, share, 0)
         reached.append(weight > 0)
-        values.append(total / np.maximum(weight, np.float32(1e-20)))
+        values.append((total / np.maximum(weight, np.float32(1e-20))).astype(np.float32, copy=False))
     return Traced(pixels, earlier, later, tuple(values), tuple(reached))
 
 

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from vsdfvi.engine.cache import Cache
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.plan import keyframes
-from vsdfvi.engine.propagation import HolePixels, Traced, sample_sources, trace, walk  # noqa: F401
+from vsdfvi.engine.propagation import HolePixels, Traced, trace, walk
 from vsdfvi.frames.masks import Box, regions
-from vsdfvi.kernels import Packed, Plane, pack, sample_lanczos
+from vsdfvi.kernels import Packed, pack, sample_lanczos
 from vsdfvi.kernels.exemplar import exemplar_fill
 from vsdfvi.kernels.laplace import laplace_fill
 
@@ -37,7 +37,7 @@ def _deep(pixels: HolePixels, unreached: NDArray[np.bool_]) -> NDArray[np.bool_]
     distance = cv2.distanceTransform(np.pad(picture, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
     count, labels = cv2.connectedComponents(picture, connectivity=8)
     deepest = np.zeros(count, np.float32)
-    np.maximum.at(deepest, labels.ravel(), distance.ravel())
+    np.maximum.at(deepest, labels.ravel().astype(np.intp), distance.ravel())
     deep: NDArray[np.bool_] = deepest[labels[pixels.y - y0, pixels.x - x0]] > THIN
     return unreached & deep
 
@@ -164,7 +164,6 @@ def _diffuse(
     for plane in range(footage.format.planes):
         if reached[plane].all():
             continue
-        right, down = footage.format.subsampling(plane)
         left = ~reached[plane]
         column, row = pixels.column[plane], pixels.row[plane]
         height, width = footage.format.plane_shape(plane)
@@ -179,5 +178,4 @@ def _diffuse(
         hole[row[left] - y0, column[left] - x0] = 1
         filled = laplace_fill(part[None], hole, float(footage.format.peak * _SETTLED))[0]
         values[plane][left] = filled[row[left] - y0, column[left] - x0]
-        del right, down
     return tuple(values)

@@ -10,7 +10,7 @@ Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels of the frame; x1 and y1 are one past the last."""
 
 CELL = 16
-"""Boxes begin and end on multiples of this, or at the frame's border: a multiple of every subsampling and flow scale."""
+"""Boxes begin and end on multiples of this, or at the frame's border: every subsampling and flow scale divides it."""
 
 MAX_BOXES = 12
 

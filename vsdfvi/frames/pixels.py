@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-
 FAMILIES = ("GRAY", "YUV", "RGB")
 
 
@@ -17,7 +16,7 @@ class VideoFormat:
     Attributes:
         family: ``GRAY``, ``YUV`` or ``RGB``.
         is_float: Samples are floating point; else unsigned integers.
-        bits: Bits of a sample: 8 to 16 for integers, 16 or 32 for floats.
+        bits: Bits of a sample: 8 to 16 for integers (to 32 for a mask), 16 or 32 for floats.
         subsampling_w, subsampling_h: log2 of the chroma subsampling, 0 to 2; 0 unless YUV.
         width, height: Size of plane 0 in pixels.
         frames: Number of frames.
@@ -37,10 +36,10 @@ class VideoFormat:
         return 1 if self.family == "GRAY" else 3
 
     @property
-    def dtype(self) -> np.dtype:
+    def dtype(self) -> np.dtype[np.generic]:
         if self.is_float:
             return np.dtype(np.float16 if self.bits == 16 else np.float32)
-        return np.dtype(np.uint8 if self.bits == 8 else np.uint16)
+        return np.dtype(np.uint8 if self.bits <= 8 else np.uint16 if self.bits <= 16 else np.uint32)
 
     @property
     def peak(self) -> float:
@@ -66,7 +65,7 @@ class Frame:
         properties: Integer frame properties that matter here (``_SceneChangePrev``, ``_Matrix``...), where set.
     """
 
-    planes: tuple[NDArray, ...]
+    planes: tuple[NDArray[np.generic], ...]
     properties: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -80,7 +79,9 @@ def luma(frame: Frame, video_format: VideoFormat, box: tuple[int, int, int, int]
     Floats are clipped to 0..1 first, and what is not a number becomes 0, so that flow can be estimated on any frame.
     """
     x0, y0, x1, y1 = box
-    parts = [plane[y0:y1, x0:x1].astype(np.float32) for plane in frame.planes[: 3 if video_format.family == "RGB" else 1]]
+    parts = [
+        plane[y0:y1, x0:x1].astype(np.float32) for plane in frame.planes[: 3 if video_format.family == "RGB" else 1]
+    ]
     value = parts[0]
     if video_format.family == "RGB":
         value = LUMA_WEIGHTS[0] * parts[0] + LUMA_WEIGHTS[1] * parts[1] + LUMA_WEIGHTS[2] * parts[2]

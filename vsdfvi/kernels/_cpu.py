@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -135,4 +136,4 @@ def launch(name: str, span: tuple[int, int], *before: Any, after: tuple[Any, ...
         return
     assert workers is not None
     cuts = [begin + (end - begin) * k // parts for k in range(parts + 1)]
-    workers.map(part, list(zip(cuts, cuts[1:], strict=False)))
+    workers.map(part, list(pairwise(cuts)))
