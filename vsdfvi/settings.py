@@ -57,7 +57,7 @@ class Settings:
     synthesis: str = "exemplar"
     keyframe_interval: int = 24
     device: str = "auto"
-    scene_threshold: float = 0.1
+    scene_threshold: float = 0.075
     view: str = "result"
     memory: int = 1024
     threads: int = 0

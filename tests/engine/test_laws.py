@@ -126,15 +126,7 @@ def test_whole_pixels_of_motion_are_restored_exactly(monkeypatch, family, bits, 
     assert complete >= 4
 
 
-CHROMA_AT_THE_RIM = pytest.mark.xfail(
-    strict=True,
-    reason="a chroma sample whose pixel is known in the source may be hole there itself: it is read as extended",
-)
-
-
-@pytest.mark.parametrize(
-    "family", ["GRAY", "444", "RGB", *(pytest.param(f, marks=CHROMA_AT_THE_RIM) for f in ("422", "420"))]
-)
+@pytest.mark.parametrize("family", ["GRAY", "444", "422", "420", "RGB"])
 def test_a_hole_that_moves_over_a_still_picture_is_restored_exactly(monkeypatch, family):
     """No frame is whole: each place of the hole is seen several frames away, on one side or on both."""
     name, subsampling = FAMILIES[family]

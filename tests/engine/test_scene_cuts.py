@@ -11,7 +11,7 @@ from vsdfvi.errors import FormatError
 from vsdfvi.frames.pixels import Frame
 
 FORM = scenes.video_format(size=(96, 128), frames=8)
-THRESHOLD = 0.1  # the default of scene_threshold
+THRESHOLD = 0.075  # the default of scene_threshold
 
 
 def two_shots(first="astronaut", second="coffee", mask=None):
@@ -63,6 +63,16 @@ def test_damage_is_no_cut_and_hides_none(make):
     assert cuts(two_shots(mask=make(FORM))) == [8]
 
 
+def test_what_flickers_in_a_large_hole_is_no_cut():
+    scene = scenes.still(FORM, scenes.box(FORM, (80, 70), (7, 5)))
+    frames = []
+    for t, planes in enumerate(scene.damaged):
+        flickering = np.where(scene.mask[t], np.uint8(255 * (t % 2)), planes[0])
+        flickering[50:, :77] = np.where(scene.mask[t], 255 - flickering, flickering)[50:, :77]
+        frames.append(Frame((flickering, *planes[1:])))
+    assert cuts(scene, frames) == []
+
+
 def test_a_flash_is_no_cut():
     scene = scenes.still(FORM, scenes.empty(FORM))
     frames = scene.frames()
@@ -102,14 +112,6 @@ def test_change_of_brightness_and_a_small_pan_are_none():
     picture = np.random.default_rng(2).uniform(0, 200, (18, 32))
     assert picture_change(thumbnail(picture), thumbnail(picture + 40)) < 1e-6
     assert picture_change(thumbnail(picture), thumbnail(np.roll(picture, 2, axis=1))) < 1e-6
-
-
-@pytest.mark.xfail(strict=True, reason="the difference is not divided by the contrast")
-def test_dark_shots_count_as_bright_ones_do():
-    rng = np.random.default_rng(4)
-    a, b = rng.uniform(0, 255, (2, 18, 32))
-    dark = picture_change(thumbnail(a / 8), thumbnail(b / 8))
-    assert dark == pytest.approx(picture_change(thumbnail(a), thumbnail(b)), rel=0.05)
 
 
 def test_cells_that_nobody_knows_have_no_influence():

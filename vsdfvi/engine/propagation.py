@@ -108,7 +108,7 @@ def walk(
             break
         trace_step(
             trajectories.x, trajectories.y, trajectories.error, trajectories.state, footage.flow(pair),
-            footage.hole(entered), size=footage.size, later=later, step=step, stop=stop, scale=footage.flow_scale,
+            footage.block_hole(entered), size=footage.size, later=later, step=step, stop=stop, scale=footage.flow_scale,
             limit=limit,
         )  # fmt: skip
         if not (trajectories.state == 0).any():

@@ -171,7 +171,7 @@ def _diffuse(
         y0, y1 = max(0, int(row[left].min()) - 1), min(height, int(row[left].max()) + 2)
         part = footage.frame(n).planes[plane][y0:y1, x0:x1].astype(np.float32)
         if footage.format.is_float:
-            part = np.nan_to_num(part, copy=False)
+            part = np.nan_to_num(part, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         inside = (column >= x0) & (column < x1) & (row >= y0) & (row < y1)
         part[row[inside] - y0, column[inside] - x0] = values[plane][inside]
         hole = np.zeros(part.shape, np.uint8)
