@@ -3,6 +3,7 @@
 python examples/make_clips.py        writes demo/clips/{logo,subtitles,film,object,object_mask}.mkv
 """
 
+import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,18 +21,22 @@ Frame = Sequence[NDArray[np.uint8]]
 
 def main() -> None:
     """Write the clips."""
-    write("logo", footage.length(FILM), 3, with_logo)
-    write("subtitles", footage.length(FILM), 3, with_subtitles)
-    write("film", LAUNCH.frames, 3, as_old_film)
-    write("object", COFFEE.frames, 3, lambda n: footage.render((COFFEE,), n))
-    write("object_mask", COFFEE.frames, 1, lambda n: (footage.actor_mask((COFFEE,), n),))
+    parser = argparse.ArgumentParser(description="Make the clips that the examples repair.")
+    parser.add_argument("--frames", type=int, help="how many of each clip, from its start; else all")
+    most = parser.parse_args().frames
+    film, launch, coffee = (shots[:most] for shots in map(range, (footage.length(FILM), LAUNCH.frames, COFFEE.frames)))
+    write("logo", film, 3, with_logo)
+    write("subtitles", film, 3, with_subtitles)
+    write("film", launch, 3, as_old_film)
+    write("object", coffee, 3, lambda n: footage.render((COFFEE,), n))
+    write("object_mask", coffee, 1, lambda n: (footage.actor_mask((COFFEE,), n),))
 
 
-def write(name: str, frames: int, planes: int, frame: Callable[[int], Frame]) -> None:
+def write(name: str, frames: range, planes: int, frame: Callable[[int], Frame]) -> None:
     """Write one clip, a frame at a time."""
     path = FOLDER / f"{name}.mkv"
     with LosslessWriter(path, WIDTH, HEIGHT, planes) as clip:
-        for n in range(frames):
+        for n in frames:
             clip.write(frame(n))
     print(path)
 

@@ -16,13 +16,14 @@ FLOAT_BLEND = 1e-6
 MIRRORED = 0.002
 
 # dB in a hole over brick, given the true flow, up to eight frames from its sources: what one resampling loses, blended
-# from two sides. Measured 42.6, 40.6, 61.4 and 52.4; linear sampling and stepwise sampling lose 2 dB (Nov 2026).
+# from two sides. Measured 42.6, 40.6, 61.4 and 52.4; linear sampling and a coarse table of phases fail. (Nov 2026)
 RESAMPLED_ONCE_DB = {"translation": 41.6, "half a pixel": 39.6, "zoom": 60.4, "rotation": 51.4}
 
 # Codes of 8 bits: rounding to the nearest, and as much again for that of half floats.
 HALF_STEP = 0.75
 
-# MiB of resident memory that ten cores, or 800 frames more, may leave behind. (Nov 2026)
+# MiB of resident memory that ten cores, or 400 frames more of 160x120, may leave behind. Measured: 2, and 8, which the
+# C library's allocator loses between blocks; one frame in each that is not freed makes 19. (Nov 2026)
 GROWTH_MIB = 16
 
 

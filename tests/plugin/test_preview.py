@@ -11,13 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import vapoursynth as vs
 from PIL import ImageGrab
+
+# Not the command of that name, which starts this one and hides how it ended.
+VSPIPE = Path(vs.__file__).with_name("vspipe")
 
 WIDTH, HEIGHT, FRAMES = 320, 240, 24
 FRAME_BYTES = 3 * WIDTH * HEIGHT
 COLOR = [160, 60, 200]  # an orange that no part of a window has
 
-# A white box in a picture, and what becomes of it; what happens is noted in a journal, from whatever process it runs in.
+# A white box in a picture, and what becomes of it. What happens is noted in a journal, whatever process it is in.
 SCRIPT = f"""
 import time
 from pathlib import Path
@@ -51,13 +55,13 @@ output = repaired.std.ModifyFrame(repaired, shown)
 note("loaded")
 """
 
-# The engine's thread is long over every frame, wherever one comes to break it off.
+# The engine's thread is long over every frame but the first, wherever one comes to break it off.
 SLOW = """
 from vsdfvi.engine.inpainter import Inpainter
 
 def prepare(self, n, clip, mask, real=Inpainter.prepare):
     note(f"began {n}")
-    time.sleep(<seconds>)
+    time.sleep(<seconds> if n else 0)
     reply = real(self, n, clip, mask)
     note(f"ended {n}")
     return reply
@@ -100,10 +104,10 @@ class Stage:
     def noted(self) -> list[str]:
         return self.journal.read_text().splitlines()
 
-    def breaks_off(self, n: int | None = None) -> bool:
-        """Whether a frame, or this frame, has been begun and not ended."""
-        begun = sum(line.startswith("began") if n is None else line == f"began {n}" for line in self.noted())
-        return begun > sum(line.startswith("ended") if n is None else line == f"ended {n}" for line in self.noted())
+    def breaks_off(self) -> bool:
+        """Whether a frame has been begun and not ended."""
+        first_words = [line.split()[0] for line in self.noted()]
+        return first_words.count("began") > first_words.count("ended")
 
     def complaints(self) -> list[str]:
         return [line for line in self.said.read_text(errors="replace").splitlines() if COMPLAINTS.search(line)]
@@ -208,12 +212,10 @@ def test_vsview_shows_steps_reloads_and_ends(stage, screen):
 
 
 def test_vsview_ends_in_the_middle_of_a_frame(stage, screen):
-    script = stage.write("output.set_output()", picture="even", seconds=3)
+    script = stage.write("output.set_output()", picture="even", seconds=2)
     with Previewer(stage, screen, script) as previewer:
         previewer.until_noted("frame 0")
-        previewer.until(lambda: stage.breaks_off(1), "frame 1 under way", key="Right")
-        previewer.key("alt+F4")
-        assert stage.breaks_off(1)
+        previewer.until(stage.breaks_off, "frame under way", key="Right")
         assert previewer.close() == (0, [])
 
 
@@ -232,7 +234,7 @@ def test_python_and_vspipe_give_the_same_bytes(stage):
     assert len(whole) == FRAMES * FRAME_BYTES
     script = stage.write("output.set_output()")
     for arguments, frames in ((), FRAMES), (("-e", "5"), 6):
-        vspipe = stage.start("vspipe", *arguments, script, "-")
+        vspipe = stage.start(VSPIPE, *arguments, script, "-")
         assert vspipe.communicate(timeout=120)[0] == whole[: frames * FRAME_BYTES]
         assert (vspipe.returncode, stage.complaints()) == (0, [])
 
@@ -250,7 +252,7 @@ note("end")
 
 
 def test_vspipe_ends_when_interrupted(stage):
-    with stage.start("vspipe", stage.write("output.set_output()", seconds=3), stage.folder / "out") as vspipe:
+    with stage.start(VSPIPE, stage.write("output.set_output()", seconds=3), stage.folder / "out") as vspipe:
         until(stage.breaks_off, "frame under way", process=vspipe)
         vspipe.send_signal(signal.SIGINT)
         assert vspipe.wait(60) == 1  # what vspipe gives whatever the script
@@ -259,10 +261,10 @@ def test_vspipe_ends_when_interrupted(stage):
 
 
 def test_vspipe_ends_when_its_reader_goes(stage):
-    with stage.start("vspipe", stage.write("output.set_output()", seconds=0.5), "-") as vspipe:
+    with stage.start(VSPIPE, stage.write("output.set_output()", seconds=0.5), "-") as vspipe:
         vspipe.stdout.read(100)
-        assert stage.breaks_off()
+        until(stage.breaks_off, "frame under way", process=vspipe)
         vspipe.stdout.close()
-        assert vspipe.wait(60) == 1
+        assert vspipe.wait(60) in (1, -signal.SIGPIPE)  # writing failed, however that was learnt
     # That it could not write is said, and is no complaint.
     assert [line for line in stage.complaints() if "fwrite() call failed" not in line] == []

@@ -82,7 +82,7 @@ class Footage:
     def block_hole(self, n: int) -> Plane:
         """The hole of frame n grown to whole blocks of pixels that share a chroma sample.
 
-        What lies outside it is known in every plane: a walk that stopped at a known pixel inside it would find its luma,
+        What lies outside it is known in every plane: a walk that stopped at a known pixel inside would find its luma,
         and damaged chroma.
         """
         align_x, align_y = 1 << self.format.subsampling_w, 1 << self.format.subsampling_h

@@ -14,9 +14,10 @@ from vsdfvi.engine.propagation import trace
 from vsdfvi.engine.synthesis import synthesise
 from vsdfvi.engine.views import OF_THE_HOLE_ALONE, Repair, render, repair_of
 from vsdfvi.frames.pixels import Frame, VideoFormat, to_samples
-from vsdfvi.kernels import Workers
+from vsdfvi.kernels import Workers, return_free_memory
 from vsdfvi.settings import Settings
 
+TRIM_EVERY = 16  # frames
 Reply = tuple[str] | tuple[str, int, int]
 
 _Made = tuple[Repair | None, tuple[NDArray[np.generic], ...] | None]
@@ -42,6 +43,7 @@ class Inpainter:
         self._cache = Cache(settings.memory << 20)
         self._footage = Footage(settings, clip, mask, self._cache, self._workers)
         self._ready: dict[int, _Made] = {}
+        self._finished = 0
 
     def prepare(self, n: int, clip: Mapping[int, Frame], mask: Mapping[int, Frame]) -> Reply:
         """Make frame n, as far as the lent frames allow.
@@ -86,6 +88,9 @@ class Inpainter:
     def finish(self, n: int, planes: tuple[NDArray[np.generic], ...]) -> dict[str, int | float | str]:
         """Write frame n's hole, or its view, into a copy of the source frame; returns the properties to set."""
         repair, picture = self._ready.pop(n)
+        self._finished += 1
+        if self._finished % TRIM_EVERY == 0:
+            return_free_memory()
         for plane, out in enumerate(planes):
             if picture is not None:
                 out[:] = picture[plane]

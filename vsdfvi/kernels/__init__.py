@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsdfvi.kernels import _cpu
-from vsdfvi.kernels._cpu import Workers, use_library
+from vsdfvi.kernels._cpu import Workers, return_free_memory, use_library
 
 __all__ = [
     "LOST",
@@ -18,6 +18,7 @@ __all__ = [
     "Plane",
     "Workers",
     "pack",
+    "return_free_memory",
     "sample_flow",
     "sample_lanczos",
     "trace_step",
@@ -110,6 +111,13 @@ class Plane:
         return out
 
 
+def _check(dtype: type[np.generic], **arrays: Array) -> None:
+    """Refuse an array of another type: a kernel would read its bytes as something else."""
+    for name, array in arrays.items():
+        if array.dtype != dtype:
+            raise ValueError(f"{name} must be of {np.dtype(dtype)}, got {array.dtype}")
+
+
 def trace_step(
     x: NDArray[np.float32],
     y: NDArray[np.float32],
@@ -137,6 +145,9 @@ def trace_step(
         scale: Pixels per flow sample.
         limit: Largest forward/backward error of a step, in pixels.
     """
+    _check(np.float32, x=x, y=y, error=error)
+    _check(np.int32, state=state)
+    _check(np.uint8, hole=hole.samples)
     rows, columns = hole.samples.shape
     _cpu.launch(
         "trace_step", (0, len(x)), x, y, error, state, flow.samples, flow.boxes, len(flow.boxes), 0 if later else 2,
@@ -177,6 +188,9 @@ def sample_lanczos(
     Args:
         subsampling: log2, (horizontal, vertical), of the plane.
     """
+    _check(np.float32, end_x=end[0], end_y=end[1], out=out)
+    _check(np.int32, column=column, row=row, index=index, start_x=start[0], start_y=start[1], state=state)
+    _check(np.uint8, got=got)
     _cpu.launch(
         "sample_lanczos", (0, len(column)), source.samples, source.boxes, len(source.boxes), column, row, index,
         start[0], start[1], end[0], end[1], state, lanczos_table(), out, got, step, _PHASES,

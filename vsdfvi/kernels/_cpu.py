@@ -102,8 +102,21 @@ class Workers:
             _thread.workers = before
 
 
+def return_free_memory() -> None:
+    """Give memory that was freed, and that the C library keeps, back to the system.
+
+    Arrays that live for a second (flow) lie between arrays that live for milliseconds, so glibc's heap cannot shrink by
+    itself: without this, a filter that holds 100 MiB grew by 10 MiB with each 100 frames. Elsewhere it does nothing.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(ctypes.c_size_t(0))
+
+
 def _argument(value: Any) -> Any:
     if isinstance(value, np.ndarray):
+        if not value.flags.c_contiguous:
+            raise ValueError(f"a kernel's array must be contiguous, got strides {value.strides} for {value.shape}")
         return ctypes.c_void_p(value.__array_interface__["data"][0])
     if isinstance(value, float):
         return ctypes.c_float(value)
