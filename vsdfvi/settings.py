@@ -55,7 +55,7 @@ class Settings:
     completion: str = "laplace"
     propagation: str = "trace"
     synthesis: str = "exemplar"
-    keyframe_interval: int = 24
+    keyframe_interval: int = 12
     device: str = "auto"
     scene_threshold: float = 0.075
     view: str = "result"
