@@ -87,6 +87,7 @@ def walk(
     steps: int,
     stop: bool,
     limit: float,
+    blocks: bool = False,
 ) -> Trajectories:
     """Walk pixels of frame n along completed flow, frame by frame, composing one trajectory for each.
 
@@ -95,6 +96,7 @@ def walk(
         steps: Frames to walk at most. A scene's end and the clip's end it.
         stop: End a walk on known picture. Without it, walks that take all steps end with ``state`` 0.
         limit: Forward/backward disagreement, in pixels, that loses a walk.
+        blocks: Known is what is known in every plane (``Footage.block_hole``); else what is known in plane 0.
     """
     count = x.size
     trajectories = Trajectories(
@@ -108,8 +110,8 @@ def walk(
             break
         trace_step(
             trajectories.x, trajectories.y, trajectories.error, trajectories.state, footage.flow(pair),
-            footage.block_hole(entered), size=footage.size, later=later, step=step, stop=stop, scale=footage.flow_scale,
-            limit=limit,
+            footage.block_hole(entered) if blocks else footage.hole(entered), size=footage.size, later=later,
+            step=step, stop=stop, scale=footage.flow_scale, limit=limit,
         )  # fmt: skip
         if not (trajectories.state == 0).any():
             break
@@ -143,24 +145,41 @@ def trace(footage: Footage, n: int) -> Traced:
     distance in frames: truth wants the blend (docs/design.md).
     """
     pixels = hole_pixels(footage, n)
-    radius, limit = footage.settings.radius, footage.settings.consistency
-    earlier, later = (
-        walk(footage, n, pixels.x, pixels.y, later=side, steps=radius, stop=True, limit=limit) for side in (False, True)
-    )
+    earlier, later = _both_sides(footage, n, pixels.x, pixels.y, blocks=False)
+    sides = earlier.found.astype(np.int32) + later.found
     values: list[NDArray[np.float32]] = []
     reached: list[NDArray[np.bool_]] = []
     for plane in range(footage.format.planes):
-        index = _followed(pixels.cover[plane], earlier.found.astype(np.int32) + later.found)
+        index = _followed(pixels.cover[plane], sides)
+        start, ends = (pixels.x, pixels.y), (earlier, later)
+        if pixels.cover[plane].shape[1] > 1:
+            # A subsampled plane walks by itself: a pixel that is known in a source may share its chroma with the hole.
+            start = pixels.x[index], pixels.y[index]
+            if plane == 1:
+                chroma = _both_sides(footage, n, *start, blocks=True)
+            ends, index = chroma, np.arange(index.size, dtype=np.int32)
         total = np.zeros(index.size, np.float32)
         weight = np.zeros(index.size, np.float32)
-        for side, sign in ((earlier, -1), (later, 1)):
-            got, value = sample_sources(footage, n, pixels, plane, index, side, sign)
+        for side, sign in zip(ends, (-1, 1), strict=True):
+            got, value = sample_sources(footage, n, pixels, plane, index, start, side, sign)
             share = np.float32(1) / np.maximum(side.state[index], 1).astype(np.float32)
             total += np.where(got, share * value, 0)
             weight += np.where(got, share, 0)
         reached.append(weight > 0)
         values.append((total / np.maximum(weight, np.float32(1e-20))).astype(np.float32, copy=False))
     return Traced(pixels, earlier, later, tuple(values), tuple(reached))
+
+
+def _both_sides(
+    footage: Footage, n: int, x: NDArray[np.int32], y: NDArray[np.int32], *, blocks: bool
+) -> tuple[Trajectories, Trajectories]:
+    """The walks of pixels to the earlier and to the later frame that show them."""
+    radius, limit = footage.settings.radius, footage.settings.consistency
+    earlier, later = (
+        walk(footage, n, x, y, later=side, steps=radius, stop=True, limit=limit, blocks=blocks)
+        for side in (False, True)
+    )
+    return earlier, later
 
 
 def _followed(cover: NDArray[np.int32], sides: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -177,6 +196,7 @@ def sample_sources(
     pixels: HolePixels,
     plane: int,
     index: NDArray[np.int32],
+    start: tuple[NDArray[np.int32], NDArray[np.int32]],
     side: Trajectories,
     sign: int,
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
@@ -188,7 +208,7 @@ def sample_sources(
         pair = entered - 1 if sign > 0 else entered
         source = footage.source(entered, footage.boxes(pair))[plane]
         sample_lanczos(
-            source, pixels.column[plane], pixels.row[plane], index, (pixels.x, pixels.y), (side.x, side.y), side.state,
+            source, pixels.column[plane], pixels.row[plane], index, start, (side.x, side.y), side.state,
             value, got, step=step, subsampling=footage.format.subsampling(plane),
         )  # fmt: skip
     return got.astype(bool), value
