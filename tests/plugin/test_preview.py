@@ -118,9 +118,9 @@ def stage(tmp_path):
     return Stage(tmp_path)
 
 
-def until(condition, what, again=lambda: None, process=None):
+def until(condition, what, again=lambda: None, process=None, tenths=600):
     """Wait for a condition; what brings it about is done, and done again every few seconds."""
-    for wait in range(600):
+    for wait in range(tenths):
         if wait % 50 == 0:
             again()
         if condition():
@@ -128,7 +128,7 @@ def until(condition, what, again=lambda: None, process=None):
         if process and process.poll() is not None:
             pytest.fail(f"the host ended with {process.returncode} before {what}")
         time.sleep(0.1)
-    pytest.fail(f"no {what} in a minute")
+    pytest.fail(f"no {what} in {tenths / 10} s")
 
 
 @pytest.fixture(scope="module")
@@ -213,11 +213,18 @@ def test_vsview_shows_steps_reloads_and_ends(stage, screen):
 
 def test_vsview_ends_in_the_middle_of_a_frame(stage, screen):
     script = stage.write("output.set_output()", picture="even", seconds=2)
-    with Previewer(stage, screen, script) as previewer:
-        # A key that comes before the picture moves the focus instead, and those after it do not step.
-        previewer.until(previewer.shows_the_repaired_picture, "repaired picture")
-        previewer.until(stage.breaks_off, "frame under way", key="Right")
-        assert previewer.close() == (0, [])
+    for _ in range(4):
+        with Previewer(stage, screen, script) as previewer:
+            previewer.until(previewer.shows_the_repaired_picture, "repaired picture")
+            try:
+                until(
+                    stage.breaks_off, "frame under way", lambda: previewer.key("Right"), previewer.process, tenths=150
+                )
+            except pytest.fail.Exception:
+                continue  # a key that came too early has moved the focus, and later ones do not step: open it anew
+            assert previewer.close() == (0, [])
+            return
+    pytest.fail("a key must step to the next frame in one of four windows")
 
 
 TO_STDOUT = """
