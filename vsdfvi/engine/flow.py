@@ -18,30 +18,37 @@ _LEVEL = 0.25  # movement of a sweep, in 8-bit codes, at which a neutralised hol
 cv2.setNumThreads(1)
 
 
-def estimate_flow(
-    earlier: NDArray[np.float32], later: NDArray[np.float32], hole: NDArray[np.uint8], workers: Workers
+def neutralise(
+    earlier: NDArray[np.float32], later: NDArray[np.float32], hole: NDArray[np.uint8]
 ) -> NDArray[np.float32]:
-    """Flow between two pictures, both ways, with the hole of either made neutral in both.
+    """Two pictures, ``(2, height, width)``, with the hole of either filled smoothly in both.
 
-    Both holes are filled smoothly in both pictures. Were each filled in its own hole only, the edge of the filling
-    would move with the hole and flow would follow the hole, not the picture.
+    Were each filled in its own hole only, the edge of the filling would move with the hole and flow would follow the
+    hole, not the picture.
 
     Shapes:
         earlier, later: luma ``(height, width)``, 0 to 255.
         hole: ``(height, width)`` uint8, 1 = hole in either.
+    """
+    return laplace_fill(np.stack([earlier, later]), hole, _LEVEL)
+
+
+def estimate_flow(neutral: NDArray[np.float32], workers: Workers) -> NDArray[np.float32]:
+    """Flow between two neutralised pictures, both ways.
+
+    Shapes:
+        neutral: ``(2, height, width)``, of ``neutralise``.
         returns: ``(4, height, width)``: fw x, fw y, bw x, bw y in pixels of these pictures. What it says inside the
             hole is of no worth.
 
     Source:
         Kroeger, Timofte, Dai and Van Gool, "Fast optical flow using dense inverse search", ECCV 2016 (OpenCV's).
     """
-    neutral = laplace_fill(np.stack([earlier, later]), hole, _LEVEL)
     return _both_ways(neutral[0], neutral[1], None, workers, full=False)
 
 
 def refine_flow(
-    earlier: NDArray[np.float32],
-    later: NDArray[np.float32],
+    neutral: NDArray[np.float32],
     hole: NDArray[np.uint8],
     flow: NDArray[np.float32],
     workers: Workers,
@@ -55,7 +62,7 @@ def refine_flow(
     along the completed flow: the rim then sees one motion. (Hole PSNR of objects rises by 0.7 dB on real clips.)
 
     Shapes:
-        earlier, later, hole: as for ``estimate_flow``.
+        neutral, hole: as for ``neutralise``.
         flow: completed flow between them ``(4, height, width)``; returned likewise, not complete.
 
     Args:
@@ -63,7 +70,6 @@ def refine_flow(
             as long and is worth 0.9 dB on scratches, 0.8 on dirt and 0.5 on objects.
     """
     height, width = hole.shape
-    neutral = laplace_fill(np.stack([earlier, later]), hole, _LEVEL)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     moved = cv2.remap(neutral[0], x + flow[2], y + flow[3], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return _both_ways(neutral[0], np.where(hole > 0, moved, neutral[1]), flow, workers, full=full)

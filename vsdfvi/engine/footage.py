@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vsdfvi.engine.cache import Cache
 from vsdfvi.engine.completion import REFINED_RIM, RIM, complete_flow, unknown_flow
-from vsdfvi.engine.flow import estimate_flow, refine_flow
+from vsdfvi.engine.flow import estimate_flow, neutralise, refine_flow
 from vsdfvi.engine.plan import FramesNeeded
 from vsdfvi.errors import FormatError
 from vsdfvi.frames.masks import Box, hole_of, regions, subsampled
@@ -115,23 +115,26 @@ class Footage:
         return self._cache.get(("flow", n), lambda: self._make_flow(n), lambda packed: packed.nbytes)
 
     def _make_flow(self, n: int) -> Packed:
-        corners, stacks = [], []
         scale = self.flow_scale
-        rim, refined_rim = (max(1, round(share * self.size[0] / scale)) for share in (RIM, REFINED_RIM))
+        corners, jobs = [], []
         for box in self.boxes(n):
             x0, y0, x1, y1 = box
             hole = np.maximum(*(self.hole(k).crop(x0, y0, x1 - x0, y1 - y0) for k in (n, n + 1)))
             pictures = [luma(self.frame(k), self.format, box) for k in (n, n + 1)]
-            hole = _coarser_hole(hole, scale)
-            earlier, later = (_coarser(picture, scale) for picture in pictures)
-            flow = estimate_flow(earlier, later, hole, self.workers)
-            flow = complete_flow(flow, unknown_flow(hole, rim))
-            for last in (False, True):  # a third pass gains nothing
-                flow = refine_flow(earlier, later, hole, flow, self.workers, full=last)
-                flow = complete_flow(flow, unknown_flow(hole, refined_rim))
-            stacks.append(flow * np.float32(scale))
+            jobs.append((_coarser(pictures[0], scale), _coarser(pictures[1], scale), _coarser_hole(hole, scale)))
             corners.append((x0 // scale, y0 // scale))
-        return pack(corners, stacks)
+        return pack(corners, self.workers.map(self._box_flow, jobs))
+
+    def _box_flow(self, job: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Completed flow on one box, in pixels of the frame."""
+        earlier, later, hole = job
+        rim, refined_rim = (max(1, round(share * self.size[0] / self.flow_scale)) for share in (RIM, REFINED_RIM))
+        neutral = neutralise(earlier, later, hole)
+        flow = complete_flow(estimate_flow(neutral, self.workers), unknown_flow(hole, rim))
+        for last in (False, True):  # a third pass gains nothing
+            flow = refine_flow(neutral, hole, flow, self.workers, full=last)
+            flow = complete_flow(flow, unknown_flow(hole, refined_rim))
+        return flow * np.float32(self.flow_scale)
 
     def source(self, n: int, boxes: list[Box]) -> tuple[Packed, ...]:
         """The planes of frame n on some boxes, as numbers in codes, with known samples extended into the hole."""

@@ -152,7 +152,7 @@ def trace_step(
     _cpu.launch(
         "trace_step", (0, len(x)), x, y, error, state, flow.samples, flow.boxes, len(flow.boxes), 0 if later else 2,
         hole.samples, hole.x, hole.y, columns, rows, size[1], size[0], step, int(stop),
-        after=(float(scale), float(limit)), grain=_GRAIN,
+        after=(float(scale), float(limit)), grain=_GRAIN // 4,
     )  # fmt: skip
 
 

@@ -123,8 +123,10 @@ def _argument(value: Any) -> Any:
     return ctypes.c_int(value)
 
 
-def launch(name: str, span: tuple[int, int], *before: Any, after: tuple[Any, ...] = (), grain: int = 1) -> None:
-    """Run a kernel over a range.
+def prepared(
+    name: str, span: tuple[int, int], *before: Any, after: tuple[Any, ...] = (), grain: int = 1
+) -> Callable[[], None]:
+    """A kernel with its arguments, to be run over its range as often as wanted. It keeps its arrays alive.
 
     Args:
         name: The kernel.
@@ -134,19 +136,22 @@ def launch(name: str, span: tuple[int, int], *before: Any, after: tuple[Any, ...
         grain: Rows or items below which a further thread does not pay.
     """
     begin, end = span
-    if end <= begin:
-        return
     function = getattr(library(), name)
     head, tail = [_argument(value) for value in before], [_argument(value) for value in after]
-
-    def part(limits: tuple[int, int]) -> None:
-        function(*head, ctypes.c_int(limits[0]), ctypes.c_int(limits[1]), *tail)
-
     workers: Workers | None = getattr(_thread, "workers", None)
-    parts = min(workers.count, max(1, (end - begin) // max(1, grain))) if workers else 1
-    if parts == 1:
-        part((begin, end))
-        return
-    assert workers is not None
-    cuts = [begin + (end - begin) * k // parts for k in range(parts + 1)]
-    workers.map(part, list(pairwise(cuts)))
+    count = min(workers.count, max(1, (end - begin) // max(1, grain))) if workers else 1
+    cuts = [begin + (end - begin) * k // count for k in range(count + 1)]
+    parts = [(*head, ctypes.c_int(first), ctypes.c_int(last), *tail) for first, last in pairwise(cuts) if first < last]
+
+    def run(alive: Any = (before, after)) -> None:
+        if len(parts) > 1 and workers is not None:
+            workers.map(lambda part: function(*part), parts)
+        elif parts:
+            function(*parts[0])
+
+    return run
+
+
+def launch(name: str, span: tuple[int, int], *before: Any, after: tuple[Any, ...] = (), grain: int = 1) -> None:
+    """Run a kernel over a range once; the arguments are those of ``prepared``."""
+    prepared(name, span, *before, after=after, grain=grain)()

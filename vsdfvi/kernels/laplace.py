@@ -59,15 +59,16 @@ def _solve(planes: NDArray[np.float32], hole: NDArray[np.uint8], where: NDArray[
     thickness = 2.0 * float(cv2.distanceTransform(hole, cv2.DIST_L1, 3).max())
     omega = 2.0 / (1.0 + np.sin(np.pi / (thickness + 1.0)))
     black = ((where // width + where % width) & 1).astype(bool)
-    colours = [where[~black], where[black]]
+    sizes = count, width, height
+    sweeps = [
+        _cpu.prepared("laplace_sweep", (0, pixels.size), planes, pixels, *sizes, after=(float(omega),), grain=_GRAIN)
+        for pixels in (where[~black], where[black])
+    ]
     flat = planes.reshape(count, -1)
     for sweep in range(_MAX_SWEEPS):
         look = sweep % _CHECK_EVERY == _CHECK_EVERY - 1
         before = flat[:, where] if look else None
-        for pixels in colours:
-            _cpu.launch(
-                "laplace_sweep", (0, pixels.size), planes, pixels, count, width, height, after=(float(omega),),
-                grain=_GRAIN,
-            )  # fmt: skip
+        for colour in sweeps:
+            colour()
         if before is not None and float(np.abs(flat[:, where] - before).max()) <= tolerance:
             return
