@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import scenes
 import vapoursynth as vs
 from numpy.typing import NDArray
 
@@ -52,16 +53,7 @@ def clip_of(frames: Sequence[Planes], form: VideoFormat, **properties: object) -
 
 def mask_of(mask: NDArray[np.bool_]) -> vs.VideoNode:
     """Return a GRAY8 clip of a mask ``(T, H, W)``."""
-    form = VideoFormat(
-        family="GRAY",
-        is_float=False,
-        bits=8,
-        subsampling_w=0,
-        subsampling_h=0,
-        width=mask.shape[2],
-        height=mask.shape[1],
-        frames=mask.shape[0],
-    )
+    form = scenes.video_format("GRAY", size=mask.shape[1:], frames=mask.shape[0])
     return clip_of([(picture.astype(np.uint8) * 255,) for picture in mask], form)
 
 

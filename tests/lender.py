@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import scenes
 from numpy.typing import NDArray
 
 from vsdfvi.engine.inpainter import Inpainter
@@ -24,16 +25,7 @@ class Lender:
     def __init__(self, frames: Sequence[Frame], mask: NDArray[np.bool_], form: VideoFormat, **settings: object) -> None:
         self.clip = list(frames)
         self.masks = [Frame((picture.astype(np.uint8) * 255,)) for picture in mask]
-        mask_format = VideoFormat(
-            family="GRAY",
-            is_float=False,
-            bits=8,
-            subsampling_w=0,
-            subsampling_h=0,
-            width=form.width,
-            height=form.height,
-            frames=len(self.masks),
-        )
+        mask_format = scenes.video_format("GRAY", size=(form.height, form.width), frames=len(self.masks))
         form = replace(form, frames=len(self.clip))
         self.inpainter = Inpainter(Settings(**{"threads": 1, **settings}), form, mask_format)
         self.asked: dict[int, list[tuple[int, int]]] = {}

@@ -70,6 +70,9 @@ def counted():
 class Processes:
     """Starts scripts in processes of their own, with the fake engine at hand."""
 
+    # The program itself: the command of this name is a Python script that turns a death by signal into a number.
+    vspipe_program = Path(vs.__file__).with_name("vspipe.exe" if sys.platform == "win32" else "vspipe")
+
     def __init__(self, folder: Path):
         self.folder = folder
         self.environment = dict(os.environ, XDG_CONFIG_HOME=str(folder))
@@ -87,7 +90,7 @@ class Processes:
         return self.run(sys.executable, self.write(text))
 
     def vspipe(self, text: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-        return self.run("vspipe", *arguments, self.write(text), "-")
+        return self.run(self.vspipe_program, *arguments, self.write(text), "-")
 
 
 @pytest.fixture

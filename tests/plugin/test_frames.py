@@ -4,8 +4,10 @@ import gc
 import sys
 import threading
 
+import clips
 import numpy as np
 import pytest
+import scenes
 import vapoursynth as vs
 
 from vsdfvi.errors import EngineError
@@ -218,6 +220,18 @@ def test_every_source_frame_is_rendered_once(engine, threads, counted, thread_co
     engine.rules.radius = engine.rules.reach = 40
     clip, clip_renders = counted(vs.core.std.BlankClip(format=vs.GRAY8, width=16, height=16, length=600, keep=True))
     mask, mask_renders = counted(vs.core.std.BlankClip(clip, color=255, keep=True))
+    for _ in clip.dfvi.Inpaint(mask).frames(close=True):
+        pass
+    assert clip_renders == dict.fromkeys(range(600), 1)
+    assert mask_renders == dict.fromkeys(range(600), 1)
+
+
+def test_every_source_frame_is_rendered_once_for_the_real_engine(threads, counted):
+    threads(2)
+    form = scenes.video_format("GRAY", size=(48, 64), frames=600)
+    drift = scenes.box(form, (12, 12), (8, 16), (30 / 600, 0.0))  # seen by some frames, by others not
+    clip, clip_renders = counted(vs.core.std.BlankClip(format=vs.GRAY8, width=64, height=48, length=600, keep=True))
+    mask, mask_renders = counted(clips.mask_of(drift))
     for _ in clip.dfvi.Inpaint(mask).frames(close=True):
         pass
     assert clip_renders == dict.fromkeys(range(600), 1)

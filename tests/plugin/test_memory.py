@@ -1,43 +1,27 @@
 """Cores come and go, clips are long: memory does not grow."""
 
 import json
-import subprocess
-import sys
 
 from tolerance import GROWTH_MIB
 
 CORES = """
-import json, os, sys
+import json
 import numpy as np
+import own_cores
 import psutil
 import vapoursynth as vs
 
-class Policy(vs.EnvironmentPolicy):
-    current = None
-    def on_policy_registered(self, api):
-        self.api = api
-    def on_policy_cleared(self):
-        pass
-    def get_current_environment(self):
-        return self.current
-    def set_environment(self, environment):
-        before, self.current = self.current, environment
-        return before
+def render():
+    clip = vs.core.std.BlankClip(format=vs.YUV420P8, width=320, height=240, length=12, color=[40, 90, 160])
+    noise = vs.core.std.BlankClip(clip, format=vs.GRAY8, width=96, height=64, color=255, length=12)
+    mask = noise.std.AddBorders(left=100, right=124, top=80, bottom=96)
+    output = clip.dfvi.Inpaint(mask, radius=4, keyframe_interval=4)
+    return {bytes(np.asarray(frame[0])[80:144, 100:196]) for frame in output.frames()}
 
-policy = Policy()
-vs.register_policy(policy)
 resident, frames = [], set()
 for _ in range(12):
-    environment = policy.api.create_environment()
-    with policy.api.wrap_environment(environment).use():
-        clip = vs.core.std.BlankClip(format=vs.YUV420P8, width=320, height=240, length=12, color=[40, 90, 160])
-        noise = vs.core.std.BlankClip(clip, format=vs.GRAY8, width=96, height=64, color=255, length=12)
-        mask = noise.std.AddBorders(left=100, right=124, top=80, bottom=96)
-        output = clip.dfvi.Inpaint(mask, radius=4, keyframe_interval=4)
-        for frame in output.frames():
-            frames.add(bytes(np.asarray(frame[0])[80:144, 100:196]))
-        del clip, noise, mask, output, frame
-    policy.api.destroy_environment(environment)
+    with own_cores.own_core():
+        frames |= render()
     resident.append(psutil.Process().memory_info().rss / 2**20)
 print(json.dumps({"resident": resident, "pictures": len(frames)}))
 """
@@ -58,15 +42,14 @@ print(json.dumps({"resident": resident}))
 """
 
 
-def told(script):
-    """Return what a script in a process of its own says."""
-    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
-    assert (process.returncode, process.stderr) == (0, "")
+def told(process):
+    """What a script in a process of its own says."""
+    assert (process.returncode, process.stderr.decode()) == (0, "")
     return json.loads(process.stdout)
 
 
-def test_cores_freed_and_made_anew_leave_nothing_behind():
-    said = told(CORES)
+def test_cores_freed_and_made_anew_leave_nothing_behind(processes):
+    said = told(processes.python(CORES))
     assert said["pictures"] == 1
     resident = said["resident"]
     assert len(resident) == 12
@@ -74,6 +57,6 @@ def test_cores_freed_and_made_anew_leave_nothing_behind():
     assert resident[-1] - resident[1] <= GROWTH_MIB, resident
 
 
-def test_a_long_clip_takes_no_more_than_a_short_one():
-    after_100, after_500 = told(LONG)["resident"]
+def test_a_long_clip_takes_no_more_than_a_short_one(processes):
+    after_100, after_500 = told(processes.python(LONG))["resident"]
     assert after_500 - after_100 <= GROWTH_MIB, (after_100, after_500)
