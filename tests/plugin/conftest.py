@@ -83,7 +83,7 @@ class Processes:
         script.write_text(text, encoding="utf-8")
         return script
 
-    def run(self, *command: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[bytes]:
+    def run(self, *command: str | Path, timeout: float = 300) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(command, capture_output=True, env=self.environment, timeout=timeout)
 
     def python(self, text: str) -> subprocess.CompletedProcess[bytes]:
