@@ -1,0 +1,1 @@
+"""The networks, one published architecture a file, and the files that hold their weights."""
