@@ -23,6 +23,7 @@ constexpr Setting settings[] = {
     {"completion", ptData},
     {"propagation", ptData},
     {"synthesis", ptData},
+    {"weights", ptData},
     {"keyframe_interval", ptInt},
     {"device", ptData},
     {"scene_threshold", ptFloat},

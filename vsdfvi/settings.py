@@ -14,12 +14,18 @@ MAX_THREADS = 256
 
 CHOICES = {
     "flow": ("dis",),
-    "completion": ("laplace",),
+    "completion": ("dfc", "laplace"),
     "propagation": ("trace", "paper"),
-    "synthesis": ("exemplar", "diffusion"),
+    "synthesis": ("exemplar", "diffusion", "deepfill"),
     "device": ("auto", "cpu"),
     "view": ("result", "mask", "difference", "source", "confidence", "invented", "flow"),
 }
+
+
+PROGRAMS = ("flow", "synthesis")
+"""What may also be the path of a TorchScript program, which ends like this:"""
+
+PROGRAM_ENDINGS = (".pt", ".ts", ".torchscript")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +37,12 @@ class Settings:
         window: Frames of a block under ``propagation="paper"``, 2 to ``MAX_WINDOW``.
         dilate: Pixels by which the hole grows beyond the mask, a disc, 0 to ``MAX_DILATE``.
         consistency: Forward/backward disagreement of flow that a step may show, in pixels of the frame, above 0.
-        flow: Estimator of optical flow between neighbours.
-        completion: How flow inside the hole is made.
+        flow: Estimator of optical flow between neighbours, or the path of a TorchScript program.
+        completion: How flow inside the hole is made: ``dfc`` is DFC-Net, ``laplace`` smooth from the hole's border.
         propagation: ``trace`` composes trajectories and samples once; ``paper`` is the rule of DFVI.
-        synthesis: What fills pixels that no frame shows: ``exemplar`` copies patches, ``diffusion`` smooths.
+        synthesis: What fills pixels that no frame shows: ``exemplar`` copies patches, ``diffusion`` smooths,
+            ``deepfill`` is DeepFill v1, whose file ``weights`` must hold; or the path of a TorchScript program.
+        weights: Folder of the published checkpoints. With it, ``dfc`` is the published network; without, our own.
         keyframe_interval: Frames between key frames, on which such pixels are filled, 1 to ``MAX_KEYFRAME_INTERVAL``.
         device: Where to compute. ``auto`` takes the best there is.
         scene_threshold: Change of the picture between neighbours, 0 to 1, from which it is a cut; 0 switches our own
@@ -55,6 +63,7 @@ class Settings:
     completion: str = "laplace"
     propagation: str = "trace"
     synthesis: str = "exemplar"
+    weights: str = ""
     keyframe_interval: int = 12
     device: str = "auto"
     scene_threshold: float = 0.075
@@ -79,9 +88,15 @@ class Settings:
             raise SettingError("consistency", "finite and above 0 pixels", self.consistency)
         if not 0 <= self.scene_threshold <= 1:
             raise SettingError("scene_threshold", "between 0 and 1", self.scene_threshold)
+        if not isinstance(self.weights, str):
+            raise SettingError("weights", "the path of a folder", self.weights)
         for name, allowed in CHOICES.items():
-            if (value := getattr(self, name)) not in allowed:
-                raise SettingError(name, "one of " + ", ".join(allowed), value)
+            value = getattr(self, name)
+            if name in PROGRAMS and isinstance(value, str) and value.endswith(PROGRAM_ENDINGS):
+                continue  # whether it can be read is found when it is opened
+            if value not in allowed:
+                program = f", or a TorchScript file ({', '.join(PROGRAM_ENDINGS)})" if name in PROGRAMS else ""
+                raise SettingError(name, "one of " + ", ".join(allowed) + program, value)
 
     @classmethod
     def from_arguments(cls, arguments: Mapping[str, object]) -> "Settings":

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from vsdfvi.errors import SettingError, VsdfviError
-from vsdfvi.settings import CHOICES, Settings
+from vsdfvi.settings import CHOICES, PROGRAM_ENDINGS, PROGRAMS, Settings
 
 NAN, INFINITY = float("nan"), float("inf")
 RANGES = {
@@ -57,12 +57,24 @@ def test_consistency_may_be_as_small_or_as_large_as_any_number():
 def test_a_choice_is_one_of_those_there_are(name):
     for value in CHOICES[name]:
         assert getattr(Settings(**{name: value}), name) == value
-    for value in ("", "Auto", CHOICES[name][0] + " ", 3, None):
-        assert refusal(**{name: value}) == f"{name} must be one of {', '.join(CHOICES[name])}, got {value!r}"
+    program = ", or a TorchScript file (.pt, .ts, .torchscript)" if name in PROGRAMS else ""
+    for value in ("", "Auto", CHOICES[name][0] + " ", "net.pth", 3, None):
+        assert refusal(**{name: value}) == f"{name} must be one of {', '.join(CHOICES[name])}{program}, got {value!r}"
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("ending", PROGRAM_ENDINGS)
+def test_a_program_may_be_named_in_its_place(name, ending):
+    assert getattr(Settings(**{name: f"folder/net{ending}"}), name) == f"folder/net{ending}"
+
+
+def test_weights_are_a_folder_s_path():
+    assert Settings(weights="folder").weights == "folder"
+    assert refusal(weights=3) == "weights must be the path of a folder, got 3"
 
 
 def test_every_setting_has_a_rule_here():
-    assert {field.name for field in dataclasses.fields(Settings)} == {*RANGES, *CHOICES, "consistency"}
+    assert {field.name for field in dataclasses.fields(Settings)} == {*RANGES, *CHOICES, "consistency", "weights"}
 
 
 def test_defaults_satisfy_the_rules():

@@ -1,6 +1,6 @@
 """What is known of single frames and of neighbours: hole, flow, cuts, sources. Each is made once and kept a while."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import cv2
 import numpy as np
@@ -26,6 +26,10 @@ _SHIFT = 2  # cells that a camera may pan between neighbours
 class Footage:
     """The clip and its mask as one request sees them. All results are functions of frame numbers alone.
 
+    Args:
+        complete: Makes the completed flow of a pair out of prefilled flows; without it these are the completed ones.
+        whole: Flow is wanted on whole frames.
+
     Attributes:
         read: Frames that were read since they were lent: those whose results were not at hand.
 
@@ -35,7 +39,14 @@ class Footage:
     """
 
     def __init__(
-        self, settings: Settings, clip: VideoFormat, mask: VideoFormat, cache: Cache, workers: Workers
+        self,
+        settings: Settings,
+        clip: VideoFormat,
+        mask: VideoFormat,
+        cache: Cache,
+        workers: Workers,
+        complete: Callable[["Footage", int], Packed] | None = None,
+        whole: bool = False,
     ) -> None:
         self.settings = settings
         self.format = clip
@@ -45,6 +56,8 @@ class Footage:
         self.workers = workers
         self._still_mask = mask.frames == 1
         self._cache = cache
+        self._complete = complete
+        self._whole = whole
         self._clip: Mapping[int, Frame] = {}
         self._mask: Mapping[int, Frame] = {}
         self.read: set[int] = set()
@@ -102,7 +115,9 @@ class Footage:
         return self._cache.get(("block hole", 0 if self._still_mask else n), make, lambda plane: plane.nbytes + 64)
 
     def boxes(self, n: int) -> list[Box]:
-        """Where flow between frames n and n + 1 exists: around the holes of both."""
+        """Where flow between frames n and n + 1 exists: around the holes of both, or on the whole frame."""
+        if self._whole:
+            return [(0, 0, self.size[1], self.size[0])]
         margin = max(_SHORTEST_MARGIN, round(MARGIN * self.size[0]))
 
         def make() -> list[Box]:
@@ -112,7 +127,23 @@ class Footage:
 
     def flow(self, n: int) -> Packed:
         """Completed flow between frames n and n + 1, both ways, on ``boxes(n)``, in pixels of the frame."""
-        return self._cache.get(("flow", n), lambda: self._make_flow(n), lambda packed: packed.nbytes)
+        if self._complete is None:
+            return self.prefilled(n)
+        complete = self._complete
+        return self._cache.get(("flow", n), lambda: complete(self, n), lambda packed: packed.nbytes)
+
+    def prefilled(self, n: int) -> Packed:
+        """The same with what is unknown filled by the Laplace equation alone."""
+        return self._cache.get(("prefilled", n), lambda: self._make_flow(n), lambda packed: packed.nbytes)
+
+    def unknown(self, n: int, box: Box) -> NDArray[np.uint8]:
+        """Where flow between frames n and n + 1 is not measured, on a box, on the grid of flow; x0 ... are aligned."""
+        scale = self.flow_scale
+        rim = max(1, round(REFINED_RIM * self.size[0] / scale))
+        grown = rim * scale
+        x0, y0, x1, y1 = box[0] - grown, box[1] - grown, box[2] + grown, box[3] + grown
+        hole = np.maximum(*(self.hole(k).crop(x0, y0, x1 - x0, y1 - y0) for k in (n, n + 1)))
+        return unknown_flow(_coarser_hole(hole, scale), rim)[rim:-rim, rim:-rim]
 
     def _make_flow(self, n: int) -> Packed:
         scale = self.flow_scale
@@ -123,10 +154,12 @@ class Footage:
             pictures = [luma(self.frame(k), self.format, box) for k in (n, n + 1)]
             jobs.append((_coarser(pictures[0], scale), _coarser(pictures[1], scale), _coarser_hole(hole, scale)))
             corners.append((x0 // scale, y0 // scale))
-        return pack(corners, self.workers.map(self._box_flow, jobs))
+        return pack(corners, self.workers.map(self.measure_flow, jobs))
 
-    def _box_flow(self, job: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Completed flow on one box, in pixels of the frame."""
+    def measure_flow(
+        self, job: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]
+    ) -> NDArray[np.float32]:
+        """Flow between two pictures on the grid of flow around their common hole, prefilled; in pixels of the frame."""
         earlier, later, hole = job
         rim, refined_rim = (max(1, round(share * self.size[0] / self.flow_scale)) for share in (RIM, REFINED_RIM))
         neutral = neutralise(earlier, later, hole)

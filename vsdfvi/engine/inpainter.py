@@ -41,7 +41,14 @@ class Inpainter:
         self._frames = clip.frames
         self._workers = Workers(settings.worker_count)
         self._cache = Cache(settings.memory << 20)
-        self._footage = Footage(settings, clip, mask, self._cache, self._workers)
+        complete = None
+        if settings.completion == "dfc":
+            from vsdfvi.engine.dfc import load_completion  # torch comes with it
+
+            complete = load_completion(settings.weights, self._cache)
+            self.reach += complete.radius
+        whole = complete is not None and complete.whole
+        self._footage = Footage(settings, clip, mask, self._cache, self._workers, complete, whole)
         self._ready: dict[int, _Made] = {}
         self._finished = 0
 

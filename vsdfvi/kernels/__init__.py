@@ -57,6 +57,19 @@ class Packed:
         _, _, width, height, offset, planes = (int(value) for value in self.boxes[box])
         return self.samples[offset : offset + planes * height * width].reshape(planes, height, width)
 
+    def crop(self, x: int, y: int, width: int, height: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """A rectangle of the set's grid ``(planes, height, width)``, 0 where no box is, and where one is."""
+        planes = int(self.boxes[:, 5].max(initial=0))
+        out, there = np.zeros((planes, height, width), np.float32), np.zeros((height, width), bool)
+        for box, (left, top, columns, rows) in enumerate(self.boxes[:, :4].tolist()):
+            x0, x1 = max(x, left), min(x + width, left + columns)
+            y0, y1 = max(y, top), min(y + height, top + rows)
+            if x0 < x1 and y0 < y1:
+                inside = slice(y0 - y, y1 - y), slice(x0 - x, x1 - x)
+                out[:, *inside] = self.planes(box)[:, y0 - top : y1 - top, x0 - left : x1 - left]
+                there[inside] = True
+        return out, there
+
 
 def pack(corners: list[tuple[int, int]], stacks: list[NDArray[np.float32]]) -> Packed:
     """Planes of boxes, packed.

@@ -1,0 +1,1 @@
+"""Corrupt, repair, measure: how near the filter comes to a truth that is known."""

@@ -1,0 +1,201 @@
+"""Flow inside the hole against the flow of the clean clip: how far off it is, and what the true one would be worth."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import vapoursynth as vs
+from numpy.typing import NDArray
+
+from vsdfvi.engine.cache import Cache
+from vsdfvi.engine.footage import Footage
+from vsdfvi.engine.inpainter import Inpainter
+from vsdfvi.evaluation.sources import planes_of, video_format
+from vsdfvi.frames.masks import Box
+from vsdfvi.frames.pixels import Frame, VideoFormat
+from vsdfvi.kernels import Packed, Plane, Workers
+from vsdfvi.settings import Settings
+
+OCCLUDED_PX = 1.5
+"""Forward/backward disagreement of the clean clip's flow from which a pixel counts as occluded: its true flow is
+itself a guess."""
+
+_KEPT_MIB = 64  # of the clean clip's flow
+
+
+class LentFrames(Mapping[int, Frame]):
+    """Every frame of a clip, read when it is asked for: all that an engine may ever want is lent at once.
+
+    Args:
+        kept: Frames that stay in memory.
+    """
+
+    def __init__(self, clip: vs.VideoNode, kept: int) -> None:
+        self._clip = clip
+        self._kept = kept
+        self._frames: OrderedDict[int, Frame] = OrderedDict()
+
+    def __getitem__(self, n: int) -> Frame:
+        if not 0 <= n < len(self._clip):
+            raise KeyError(n)
+        if n not in self._frames:
+            with self._clip.get_frame(n) as frame:
+                numbers = {name: int(value) for name, value in frame.props.items() if isinstance(value, int)}
+                self._frames[n] = Frame(planes_of(frame), numbers)
+            while len(self._frames) > self._kept:
+                self._frames.popitem(last=False)
+        self._frames.move_to_end(n)
+        return self._frames[n]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self._clip)))
+
+    def __len__(self) -> int:
+        return len(self._clip)
+
+
+class CleanFootage(Footage):
+    """The clean clip on the boxes of a damaged one, with nothing unknown: its flow is the truth.
+
+    It is made by the estimator and the passes that the damaged clip's flow is made by, so that they differ by what the
+    hole does.
+    """
+
+    def __init__(self, damaged: Footage, clip: Mapping[int, Frame], mask: VideoFormat, workers: Workers) -> None:
+        settings = replace(damaged.settings, completion="laplace")  # nothing is left to complete
+        super().__init__(settings, damaged.format, mask, Cache(_KEPT_MIB << 20), workers)
+        self._damaged = damaged
+        self.lend(clip, {})
+
+    def hole(self, n: int) -> Plane:
+        """Nothing is missing."""
+        return Plane(0, 0, np.zeros((0, 0), np.uint8))
+
+    def boxes(self, n: int) -> list[Box]:
+        """The damaged clip's."""
+        return self._damaged.boxes(n)
+
+
+class TrueFlowFootage(Footage):
+    """A damaged clip whose flow is that of the clean one."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clip: VideoFormat,
+        mask: VideoFormat,
+        cache: Cache,
+        workers: Workers,
+        truth: Mapping[int, Frame],
+    ) -> None:
+        super().__init__(settings, clip, mask, cache, workers)
+        self._clean = CleanFootage(self, truth, mask, workers)
+
+    def flow(self, n: int) -> Packed:
+        """True flow between frames n and n + 1."""
+        return self._clean.flow(n)
+
+
+class Oracle(Inpainter):
+    """An inpainter that is told the true flow: what is left to it is propagation, synthesis and compositing."""
+
+    def __init__(self, settings: Settings, clip: VideoFormat, mask: VideoFormat, truth: Mapping[int, Frame]) -> None:
+        super().__init__(settings, clip, mask)
+        self._footage = TrueFlowFootage(settings, clip, mask, self._cache, self._workers, truth)
+
+
+def repair_with_true_flow(
+    truth: vs.VideoNode, damaged: vs.VideoNode, mask: vs.VideoNode, settings: Settings
+) -> Iterator[tuple[NDArray[np.generic], ...]]:
+    """The planes of each frame as the oracle repairs it. The engine runs in this thread, without the plugin."""
+    oracle = Oracle(settings, video_format(damaged), video_format(mask), LentFrames(truth, 4))
+    kept = 2 * oracle.reach + 2
+    clip, masks = LentFrames(damaged, kept), LentFrames(mask, kept)
+    for n in range(len(damaged)):
+        planes = tuple(plane.copy() for plane in clip[n].planes)
+        if oracle.prepare(n, clip, masks)[0] == "ready":  # nothing has to be asked for
+            oracle.finish(n, planes)
+        yield planes
+    oracle.close()
+
+
+class Examined(Inpainter):
+    """An inpainter whose flow can be looked at."""
+
+    @property
+    def footage(self) -> Footage:
+        """What it knows of the clip."""
+        return self._footage
+
+
+class FlowError:
+    """End-point error of completed flow in the hole: at hole pixels of frame n forward, of frame n + 1 backward."""
+
+    def __init__(self) -> None:
+        self._total = {"epe": 0.0, "epe_visible": 0.0}
+        self._count = {"epe": 0, "epe_visible": 0}
+
+    def add(self, footage: Footage, clean: CleanFootage, n: int) -> None:
+        """Take the pair of frames n and n + 1. Nothing moves across a cut: such a pair does not count."""
+        if clean.cut(n) or not footage.boxes(n):
+            return
+        found, true = footage.flow(n), clean.flow(n)
+        scale, (frame_height, frame_width) = footage.flow_scale, footage.size
+        for number, (column, row, *_) in enumerate(true.boxes.tolist()):
+            x, y = column * scale, row * scale
+            ours, theirs = (_finer(flow.planes(number), scale) for flow in (found, true))
+            height, width = min(ours.shape[1], frame_height - y), min(ours.shape[2], frame_width - x)
+            ours, theirs = ours[:, :height, :width], theirs[:, :height, :width]
+            for frame, way in ((n, 0), (n + 1, 2)):
+                hole = footage.hole(frame).crop(x, y, width, height) > 0
+                gap = np.hypot(*(ours - theirs)[way : way + 2])
+                visible = disagreement(theirs[way : way + 2], theirs[2 - way : 4 - way]) <= OCCLUDED_PX
+                self._take("epe", gap[hole])
+                self._take("epe_visible", gap[hole & visible])
+
+    def _take(self, name: str, gap: NDArray[np.float32]) -> None:
+        self._total[name] += float(gap.sum(dtype=np.float64))
+        self._count[name] += gap.size
+
+    def figures(self) -> dict[str, float]:
+        """Mean error in pixels of the frame: of all hole pixels, and of those that the other frame shows."""
+        return {name: self._total[name] / count if count else float("nan") for name, count in self._count.items()}
+
+
+def flow_error(truth: vs.VideoNode, damaged: vs.VideoNode, mask: vs.VideoNode, settings: Settings) -> dict[str, float]:
+    """End-point error of the engine's completed flow over a clip."""
+    form, mask_form = video_format(damaged), video_format(mask)
+    examined = Examined(settings, form, mask_form)
+    footage = examined.footage
+    footage.lend(LentFrames(damaged, 32), LentFrames(mask, 32))
+    clean = CleanFootage(footage, LentFrames(truth, 4), mask_form, footage.workers)
+    error = FlowError()
+    with footage.workers.active():
+        for n in range(form.frames - 1):
+            error.add(footage, clean, n)
+    examined.close()
+    return error.figures()
+
+
+def disagreement(flow: NDArray[np.float32], back: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Pixels by which going there and back again misses the start; infinite where the way leaves the picture.
+
+    Shapes:
+        flow, back: ``(2, height, width)``; returns ``(height, width)``.
+    """
+    height, width = flow.shape[1:]
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    x, y = columns + flow[0], rows + flow[1]
+    returned = [cv2.remap(part, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for part in back]
+    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    return np.where(inside, np.hypot(flow[0] + returned[0], flow[1] + returned[1]), np.float32(np.inf))
+
+
+def _finer(flow: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
+    """Flow of a coarser grid at every pixel, bilinear."""
+    if scale == 1:
+        return flow
+    size = flow.shape[2] * scale, flow.shape[1] * scale
+    return np.stack([cv2.resize(part, size, interpolation=cv2.INTER_LINEAR) for part in flow])

@@ -1,0 +1,156 @@
+"""One repair, in a process of its own: time, peak memory and a crash are then the method's and nothing else's.
+
+    python -m vsdfvi.evaluation.render JOB
+
+JOB is a JSON file that ``write_job`` made. Repaired frames go to its ``output``, sample by sample as they are in
+memory; figures, or what went wrong, to its ``report``.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import vapoursynth as vs
+from numpy.typing import NDArray
+
+from vsdfvi.errors import EngineError, VsdfviError
+from vsdfvi.evaluation import baselines
+from vsdfvi.evaluation.flow import flow_error, repair_with_true_flow
+from vsdfvi.evaluation.sources import Case, Planes, damaged, each_frame, hole_planes, open_case, video_format
+from vsdfvi.settings import Settings
+
+OURS = ("ours", "laplace")
+"""Methods that are the plugin itself."""
+
+
+def write_job(path: Path, case: Case, method: str, settings: Mapping[str, Any], output: Path, report: Path) -> None:
+    """Write a job; paths become strings."""
+    plain = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(case).items()}
+    job = {"case": plain, "method": method, "settings": dict(settings), "output": str(output), "report": str(report)}
+    path.write_text(json.dumps(job), encoding="utf-8")
+
+
+def render(case: Case, method: str, settings: Mapping[str, Any], output: Path) -> dict[str, float]:
+    """Repair a damaged clip into a file; returns frames, ``fps``, ``peak_mib`` and, of ours, the error of flow."""
+    truth, mask = open_case(case)
+    broken = damaged(truth, mask)
+    if method in OURS:
+        _warm_up(settings)
+    begin = time.perf_counter()
+    with output.open("wb") as file:
+        for planes in _METHODS[method](truth, broken, mask, settings):
+            for plane in planes:
+                file.write(np.ascontiguousarray(plane).data)
+    seconds = time.perf_counter() - begin
+    figures = {"frames": len(truth), "fps": len(truth) / seconds, "peak_mib": _peak_mib()}
+    if method in OURS:
+        figures |= flow_error(truth, broken, mask, Settings.from_arguments(settings))
+    elif method == "oracle":
+        figures |= {"epe": 0.0, "epe_visible": 0.0}
+    return figures
+
+
+def require_plugin() -> None:
+    """Find the plugin.
+
+    Raises:
+        EngineError: VapourSynth does not know it.
+    """
+    if not hasattr(vs.core, "dfvi"):
+        raise EngineError(
+            "the plugin must be where VapourSynth finds it: pip install vsdfvi, or in a checkout `make build` and "
+            "VAPOURSYNTH_EXTRA_PLUGIN_PATH=build/plugins"
+        )
+
+
+def _plugin(
+    truth: vs.VideoNode, broken: vs.VideoNode, mask: vs.VideoNode, settings: Mapping[str, Any]
+) -> Iterator[Planes]:
+    return each_frame(_inpaint(broken, mask, settings))
+
+
+def _oracle(
+    truth: vs.VideoNode, broken: vs.VideoNode, mask: vs.VideoNode, settings: Mapping[str, Any]
+) -> Iterator[Planes]:
+    return repair_with_true_flow(truth, broken, mask, Settings.from_arguments(settings))
+
+
+def _telea(
+    truth: vs.VideoNode, broken: vs.VideoNode, mask: vs.VideoNode, settings: Mapping[str, Any]
+) -> Iterator[Planes]:
+    return baselines.telea(_with_holes(broken, mask))
+
+
+def _median(
+    truth: vs.VideoNode, broken: vs.VideoNode, mask: vs.VideoNode, settings: Mapping[str, Any]
+) -> Iterator[Planes]:
+    return baselines.median(_with_holes(broken, mask))
+
+
+_METHODS: dict[str, Callable[[vs.VideoNode, vs.VideoNode, vs.VideoNode, Mapping[str, Any]], Iterator[Planes]]] = {
+    "ours": _plugin,
+    "laplace": _plugin,
+    "oracle": _oracle,
+    "telea": _telea,
+    "median": _median,
+}
+
+
+def _inpaint(clip: vs.VideoNode, mask: vs.VideoNode, settings: Mapping[str, Any]) -> vs.VideoNode:
+    repaired: vs.VideoNode = vs.core.dfvi.Inpaint(clip, mask, **settings)
+    return repaired
+
+
+def _with_holes(clip: vs.VideoNode, mask: vs.VideoNode) -> Iterator[tuple[Planes, tuple[NDArray[np.bool_], ...]]]:
+    form = video_format(clip)
+    masks = each_frame(mask * len(clip) if len(mask) == 1 else mask)
+    for planes, (hole,) in zip(each_frame(clip), masks, strict=True):
+        yield planes, hole_planes(hole, form)
+
+
+def _warm_up(settings: Mapping[str, Any]) -> None:
+    """Have everything imported and loaded that the settings need, so that only repairing is timed."""
+    clip = vs.core.std.BlankClip(format=vs.GRAY8, width=64, height=64, length=3, color=100)
+    hole = clip.std.BlankClip(width=16, height=16, length=1, color=255)
+    _inpaint(clip, hole.std.AddBorders(24, 24, 24, 24), settings).get_frame(1).close()
+
+
+def _peak_mib() -> float:
+    """The largest resident size of this process so far, in MiB; not a number where the system does not tell.
+
+    Linux hands the peak of a parent down to what getrusage says of its children, so it is asked otherwise there.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        for line in status.read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    if sys.platform == "win32":
+        return float("nan")
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def main(path: Path) -> None:
+    """Do a job, and report."""
+    job = json.loads(path.read_text(encoding="utf-8"))
+    fields = job["case"]
+    case = Case(**{**fields, "footage": Path(fields["footage"]), "mask": fields["mask"] and Path(fields["mask"])})
+    report: dict[str, Any]
+    try:
+        report = {"figures": render(case, job["method"], job["settings"], Path(job["output"]))}
+    except (VsdfviError, vs.Error) as error:
+        report = {"error": str(error)}
+    except Exception as error:  # the table has a row for it, and goes on
+        report = {"error": f"{type(error).__name__}: {error}"}
+    Path(job["report"]).write_text(json.dumps(report), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
