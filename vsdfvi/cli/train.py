@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -125,9 +126,7 @@ def flow(
     try:
         options = flow_options(_given(context, "flow", resume))
         folder = _out(out, resume)
-        from vsdfvi.training.flow_loop import train_flow
-
-        outcome = train_flow(
+        outcome = _imported("vsdfvi.training.flow_loop").train_flow(
             clips, folder, options, cache=cache, initial=initial, previous=previous, resume=resume, export=export
         )
     except VsdfviError as error:
@@ -157,9 +156,9 @@ def deepfill(
     try:
         options = DeepFillOptions(**_given(context, "deepfill", resume))
         folder = _out(out, resume)
-        from vsdfvi.training.deepfill_loop import train_deepfill
-
-        outcome = train_deepfill(images, folder, options, initial=initial, resume=resume, export=export)
+        outcome = _imported("vsdfvi.training.deepfill_loop").train_deepfill(
+            images, folder, options, initial=initial, resume=resume, export=export
+        )
     except VsdfviError as error:
         raise click.ClickException(str(error)) from error
     _close(folder, outcome.step, options, outcome.figures)
@@ -177,6 +176,14 @@ def _given(context: click.Context, kind: str, resume: Path | None) -> dict[str, 
     from vsdfvi.training.checkpoints import load_checkpoint
 
     return load_checkpoint(resume, kind).options | given
+
+
+def _imported(module: str) -> Any:
+    """A module that is heavy, or needs what only those install who train."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"{error.name} is missing: pip install 'vsdfvi[evaluation]'") from error
 
 
 def _out(out: Path | None, resume: Path | None) -> Path:

@@ -80,7 +80,6 @@ def maps_of(sequence: Sequence, masks: str, phase: str, random: np.random.Genera
         torch.stack([initial_filling(one, missing) for one, missing in zip(way, its_hole, strict=True)])
         for way, its_hole in zip((forward, backward), hole, strict=True)
     ]
-    filled[1][0] = 0
     return Maps((filled[0], filled[1]), hole)
 
 
