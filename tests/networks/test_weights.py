@@ -22,8 +22,9 @@ from torch import Tensor, nn
 
 from vsdfvi.errors import WeightsError
 from vsdfvi.networks import weights
+from vsdfvi.networks.checkpoint_files import read_tensors
 from vsdfvi.networks.torchscript import load_torchscript
-from vsdfvi.networks.weights import ARCHITECTURES, CHECKPOINTS, Architecture, architecture_of, find, load, read_tensors
+from vsdfvi.networks.weights import ARCHITECTURES, CHECKPOINTS, Architecture, architecture_of, find, load
 
 
 class Small(nn.Module):

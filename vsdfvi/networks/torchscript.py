@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vsdfvi.errors import WeightsError
-from vsdfvi.networks.weights import kind_of, refusal
+from vsdfvi.networks.checkpoint_files import kind_of, refusal
 
 # Networks halve the picture about three times, and RAFT's correlations want 16 pixels at an eighth of the size.
 _MULTIPLE = 8

@@ -10,6 +10,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader, Dataset
 
 from vsdfvi.errors import SettingError
+from vsdfvi.networks.checkpoint_files import read_tensors
 from vsdfvi.networks.dfc_net import (
     DFCSubNet,
     fill_trunk,
@@ -18,7 +19,7 @@ from vsdfvi.networks.dfc_net import (
     stage1_resnet50,
     stage1_resnet101,
 )
-from vsdfvi.networks.weights import load, read_tensors
+from vsdfvi.networks.weights import load
 from vsdfvi.training.flow_loop import FlowTask, mean_errors
 from vsdfvi.training.losses import endpoint_error, flow_loss
 from vsdfvi.training.options import FlowOptions
