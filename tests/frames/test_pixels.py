@@ -1,11 +1,11 @@
-"""Sample formats: sizes of planes, luma to compute on, and the way back to samples."""
+"""Sample formats: sizes of planes, luma to compute on, what codes stand for, and the way back to samples."""
 
 import numpy as np
 import pytest
 import scenes
 from tolerance import assert_same_bits
 
-from vsdfvi.frames.pixels import LUMA_WEIGHTS, Frame, VideoFormat, luma, to_samples
+from vsdfvi.frames.pixels import LUMA_WEIGHTS, Colours, Frame, VideoFormat, luma, to_samples
 
 DEPTHS = [(8, False), (9, False), (10, False), (12, False), (14, False), (16, False), (16, True), (32, True)]
 
@@ -105,3 +105,46 @@ def test_floats_are_not_clipped():
     form = scenes.video_format("GRAY", bits=32, is_float=True)
     values = np.array([-0.25, 1.5, 1e-30], np.float32)
     assert_same_bits(to_samples(values, form), values)
+
+
+# What codes stand for. That colours have the codes which VapourSynth gives them is seen in engine/test_views.py.
+
+SAID = [{}, *({"_Matrix": matrix, "_Range": full} for matrix in (1, 4, 6, 7, 9) for full in (0, 1))]
+
+
+@pytest.mark.parametrize("said", SAID, ids=str)
+@pytest.mark.parametrize(("bits", "is_float"), DEPTHS, ids=str)
+@pytest.mark.parametrize("family", ["GRAY", "YUV", "RGB"])
+def test_codes_and_their_numbers_answer_each_other(family, bits, is_float, said):
+    form = scenes.video_format(family, bits=bits, is_float=is_float, subsampling=(0, 0), size=(16, 16), frames=1)
+    colours = Colours(Frame((), said), form)
+    for plane, samples in enumerate(scenes.noise(form).truth[0]):
+        numbers = colours.numbers(plane, samples)
+        low, high = (-0.5, 0.5) if colours.is_chroma(plane) else (0, 1)
+        inside = (numbers >= low) & (numbers <= high)
+        back = to_samples(colours.codes(plane, numbers), form)
+        assert inside.mean() > 0.5
+        assert_same_bits(back[inside], samples[inside])
+        beyond = colours.codes(plane, np.array([-9, 9], np.float32))
+        np.testing.assert_allclose(beyond, colours.codes(plane, np.array([low, high], np.float32)))
+
+
+@pytest.mark.parametrize("said", SAID, ids=str)
+@pytest.mark.parametrize("family", ["YUV", "RGB"])
+def test_red_green_and_blue_come_back(family, said):
+    colours = Colours(Frame((), said), scenes.video_format(family))
+    rgb = np.random.default_rng(1).random((3, 40), np.float32)
+    np.testing.assert_allclose(colours.to_rgb(colours.from_rgb(rgb)), rgb, rtol=0, atol=1e-6)
+
+
+def test_grey_is_the_mean_of_three_and_stands_in_all_three():
+    colours = Colours(Frame(()), scenes.video_format("GRAY"))
+    [grey] = colours.from_rgb(np.array([[0.1], [0.2], [0.6]], np.float32))
+    assert grey == pytest.approx(0.3)
+    assert_same_bits(colours.to_rgb([grey]), np.stack([grey, grey, grey]))
+
+
+def test_an_unsaid_range_is_full_for_rgb_alone():
+    for family, black in (("GRAY", 16), ("YUV", 16), ("RGB", 0)):
+        colours = Colours(Frame(()), scenes.video_format(family))
+        assert colours.codes(0, np.zeros(1, np.float32)) == black

@@ -103,7 +103,7 @@ def test_beyond_a_sequences_end_the_end_is_repeated():
 def test_a_cut_is_the_same_in_all_planes():
     unknown, sure = masks(3)
     window = window_of(sequence_of(motions(1), motions(2), unknown, sure), 6)
-    part = cut(window, 2, 5, 6)
+    part = cut(window, 2, 5, 6, 6)
     assert [plane.shape[-2:] for plane in part.arrays()] == [(6, 6)] * 4
     np.testing.assert_array_equal(part.flow, window.flow[..., 2:8, 5:11])
     np.testing.assert_array_equal(part.hole, window.hole[2:8, 5:11])

@@ -13,6 +13,7 @@ from torch import Tensor
 from vsdfvi.engine.cache import Cache
 from vsdfvi.engine.completion import halved
 from vsdfvi.engine.footage import Footage
+from vsdfvi.engine.torch_calls import torch_call
 from vsdfvi.errors import WeightsError
 from vsdfvi.frames.masks import Box
 from vsdfvi.kernels import Packed, pack
@@ -119,7 +120,7 @@ class CompactCompletion:
             flows[pair] = halved(_even(flow / scale))
         window = np.stack([flows[pair] for pair in pairs])
         coarse = np.stack([_halved_mask(_even(masks[pair][None])[0]) for pair in pairs]).astype(np.float32)
-        with torch.inference_mode():
+        with torch_call("completion", "dfc", (height, width), "laplace"), torch.inference_mode():
             answer = self._network(torch.from_numpy(window)[None], torch.from_numpy(coarse)[None])[-1][0].numpy()
         rows, columns = answer.shape[1:]
         finer = [cv2.resize(plane, (2 * columns, 2 * rows), interpolation=cv2.INTER_LINEAR) for plane in answer]
@@ -164,5 +165,6 @@ class PublishedCompletion:
         def recall(key: Key, make: Callable[[], Tensor]) -> Tensor:
             return self._cache.get(("dfc", key), make, lambda tensor: tensor.nbytes)
 
-        both = self._chain.centre(n, range(first, last + 1), measured, recall)
+        with torch_call("completion", "dfc", footage.size, "laplace"):
+            both = self._chain.centre(n, range(first, last + 1), measured, recall)
         return pack([(0, 0)], [torch.cat(both).numpy() * np.float32(scale)])

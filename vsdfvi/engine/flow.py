@@ -1,5 +1,7 @@
 """Optical flow between neighbours, estimated around the holes of both."""
 
+from typing import Protocol
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,49 @@ _LEVEL = 0.25  # movement of a sweep, in 8-bit codes, at which a neutralised hol
 cv2.setNumThreads(1)
 
 
+class Estimator(Protocol):
+    """What finds the motion between two pictures.
+
+    Attributes:
+        concurrent: Whether several threads may call it at a time.
+    """
+
+    concurrent: bool
+
+    def both_ways(
+        self,
+        earlier: NDArray[np.float32],
+        later: NDArray[np.float32],
+        start: NDArray[np.float32] | None,
+        workers: Workers,
+        *,
+        full: bool,
+    ) -> NDArray[np.float32]:
+        """Flow between two pictures.
+
+        Shapes:
+            earlier, later: ``(height, width)``, 0 to 255.
+            start: Flow to start from, ``(4, height, width)``; returned likewise: fw x, fw y, bw x, bw y.
+
+        Args:
+            full: Search down to the full size, where that is another thing.
+        """
+        ...
+
+
+def estimator_of(flow: str) -> Estimator:
+    """The estimator that the setting ``flow`` asks for, loaded where it is a file.
+
+    Raises:
+        WeightsError: The file is not there, or is not what it should be.
+    """
+    if flow == "dis":
+        return DenseInverseSearch()
+    from vsdfvi.engine.flow_program import FlowProgram  # torch is imported only where it is used
+
+    return FlowProgram(flow)
+
+
 def neutralise(
     earlier: NDArray[np.float32], later: NDArray[np.float32], hole: NDArray[np.uint8]
 ) -> NDArray[np.float32]:
@@ -33,24 +78,22 @@ def neutralise(
     return laplace_fill(np.stack([earlier, later]), hole, _LEVEL)
 
 
-def estimate_flow(neutral: NDArray[np.float32], workers: Workers) -> NDArray[np.float32]:
+def estimate_flow(neutral: NDArray[np.float32], estimator: Estimator, workers: Workers) -> NDArray[np.float32]:
     """Flow between two neutralised pictures, both ways.
 
     Shapes:
         neutral: ``(2, height, width)``, of ``neutralise``.
         returns: ``(4, height, width)``: fw x, fw y, bw x, bw y in pixels of these pictures. What it says inside the
             hole is of no worth.
-
-    Source:
-        Kroeger, Timofte, Dai and Van Gool, "Fast optical flow using dense inverse search", ECCV 2016 (OpenCV's).
     """
-    return _both_ways(neutral[0], neutral[1], None, workers, full=False)
+    return estimator.both_ways(neutral[0], neutral[1], None, workers, full=False)
 
 
 def refine_flow(
     neutral: NDArray[np.float32],
     hole: NDArray[np.uint8],
     flow: NDArray[np.float32],
+    estimator: Estimator,
     workers: Workers,
     *,
     full: bool,
@@ -72,34 +115,45 @@ def refine_flow(
     height, width = hole.shape
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     moved = cv2.remap(neutral[0], x + flow[2], y + flow[3], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return _both_ways(neutral[0], np.where(hole > 0, moved, neutral[1]), flow, workers, full=full)
+    return estimator.both_ways(neutral[0], np.where(hole > 0, moved, neutral[1]), flow, workers, full=full)
 
 
-def _both_ways(
-    earlier: NDArray[np.float32],
-    later: NDArray[np.float32],
-    start: NDArray[np.float32] | None,
-    workers: Workers,
-    *,
-    full: bool,
-) -> NDArray[np.float32]:
-    height, width = earlier.shape
-    below, right = max(0, SMALLEST - height), max(0, SMALLEST - width)
-    first, second = (
-        cv2.copyMakeBorder(
-            np.clip(np.floor(picture + np.float32(0.5)), 0, 255).astype(np.uint8),
-            0, below, 0, right, cv2.BORDER_REPLICATE,
-        ).astype(np.uint8, copy=False)
-        for picture in (earlier, later)
-    )  # fmt: skip
-    forward = backward = None
-    if start is not None:
-        padded = np.pad(start, ((0, 0), (0, below), (0, right)), mode="edge").transpose(1, 2, 0)
-        forward, backward = padded[..., :2].copy(), padded[..., 2:].copy()
-    flows = workers.map(_estimate, [(first, second, forward, full), (second, first, backward, full)])
-    flow = np.concatenate(flows)[:, :height, :width]
-    # A vector that is not a number must not spread through the completion.
-    return np.nan_to_num(flow, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+class DenseInverseSearch:
+    """DIS of OpenCV.
+
+    Source:
+        Kroeger, Timofte, Dai and Van Gool, "Fast optical flow using dense inverse search", ECCV 2016.
+    """
+
+    concurrent = True
+
+    def both_ways(
+        self,
+        earlier: NDArray[np.float32],
+        later: NDArray[np.float32],
+        start: NDArray[np.float32] | None,
+        workers: Workers,
+        *,
+        full: bool,
+    ) -> NDArray[np.float32]:
+        """Flow between two pictures."""
+        height, width = earlier.shape
+        below, right = max(0, SMALLEST - height), max(0, SMALLEST - width)
+        first, second = (
+            cv2.copyMakeBorder(
+                np.clip(np.floor(picture + np.float32(0.5)), 0, 255).astype(np.uint8),
+                0, below, 0, right, cv2.BORDER_REPLICATE,
+            ).astype(np.uint8, copy=False)
+            for picture in (earlier, later)
+        )  # fmt: skip
+        forward = backward = None
+        if start is not None:
+            padded = np.pad(start, ((0, 0), (0, below), (0, right)), mode="edge").transpose(1, 2, 0)
+            forward, backward = padded[..., :2].copy(), padded[..., 2:].copy()
+        flows = workers.map(_estimate, [(first, second, forward, full), (second, first, backward, full)])
+        flow = np.concatenate(flows)[:, :height, :width]
+        # A vector that is not a number must not spread through the completion.
+        return np.nan_to_num(flow, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _estimate(

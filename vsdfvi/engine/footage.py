@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vsdfvi.engine.cache import Cache
 from vsdfvi.engine.completion import REFINED_RIM, RIM, complete_flow, unknown_flow
-from vsdfvi.engine.flow import estimate_flow, neutralise, refine_flow
+from vsdfvi.engine.flow import estimate_flow, estimator_of, neutralise, refine_flow
 from vsdfvi.engine.plan import FramesNeeded
 from vsdfvi.errors import FormatError
 from vsdfvi.frames.masks import Box, hole_of, regions, subsampled
@@ -36,6 +36,7 @@ class Footage:
     Raises:
         FramesNeeded: From any method, when it needs a frame that is not lent.
         FormatError: A frame is interlaced.
+        WeightsError: At creation: the file that the setting ``flow`` names is not what it should be.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Footage:
         self._still_mask = mask.frames == 1
         self._cache = cache
         self._complete = complete
+        self._estimator = estimator_of(settings.flow)
         self._whole = whole
         self._clip: Mapping[int, Frame] = {}
         self._mask: Mapping[int, Frame] = {}
@@ -154,7 +156,8 @@ class Footage:
             pictures = [luma(self.frame(k), self.format, box) for k in (n, n + 1)]
             jobs.append((_coarser(pictures[0], scale), _coarser(pictures[1], scale), _coarser_hole(hole, scale)))
             corners.append((x0 // scale, y0 // scale))
-        return pack(corners, self.workers.map(self.measure_flow, jobs))
+        in_order = self.workers.map if self._estimator.concurrent else map
+        return pack(corners, list(in_order(self.measure_flow, jobs)))
 
     def measure_flow(
         self, job: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]
@@ -163,9 +166,9 @@ class Footage:
         earlier, later, hole = job
         rim, refined_rim = (max(1, round(share * self.size[0] / self.flow_scale)) for share in (RIM, REFINED_RIM))
         neutral = neutralise(earlier, later, hole)
-        flow = complete_flow(estimate_flow(neutral, self.workers), unknown_flow(hole, rim))
+        flow = complete_flow(estimate_flow(neutral, self._estimator, self.workers), unknown_flow(hole, rim))
         for last in (False, True):  # a third pass gains nothing
-            flow = refine_flow(neutral, hole, flow, self.workers, full=last)
+            flow = refine_flow(neutral, hole, flow, self._estimator, self.workers, full=last)
             flow = complete_flow(flow, unknown_flow(hole, refined_rim))
         return flow * np.float32(self.flow_scale)
 

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from vsdfvi.engine import paper
 from vsdfvi.engine.cache import Cache
 from vsdfvi.engine.footage import Footage
+from vsdfvi.engine.paper_samples import Picture
 from vsdfvi.engine.plan import FramesNeeded, Span, widened
 from vsdfvi.engine.propagation import trace
-from vsdfvi.engine.synthesis import synthesise
+from vsdfvi.engine.synthesis import WITHOUT_A_NETWORK, fill, synthesise
 from vsdfvi.engine.views import OF_THE_HOLE_ALONE, Repair, render, repair_of
 from vsdfvi.frames.pixels import Frame, VideoFormat, to_samples
 from vsdfvi.kernels import Workers, return_free_memory
@@ -49,6 +50,11 @@ class Inpainter:
             self.reach += complete.radius
         whole = complete is not None and complete.whole
         self._footage = Footage(settings, clip, mask, self._cache, self._workers, complete, whole)
+        self._generator = None
+        if settings.synthesis not in WITHOUT_A_NETWORK:
+            from vsdfvi.engine.generator import generator_of  # and with it
+
+            self._generator = generator_of(settings)
         self._ready: dict[int, _Made] = {}
         self._finished = 0
 
@@ -86,11 +92,15 @@ class Inpainter:
     def _repair(self, n: int) -> Repair:
         """How frame n's hole is filled."""
         if self.settings.propagation == "paper":
-            return paper.repair(self._footage, n, self._cache)
+            return paper.repair(self._footage, n, self._cache, self._fill)
         traced = trace(self._footage, n)
-        values = synthesise(self._footage, n, traced, self._cache)
+        values = synthesise(self._footage, n, traced, self._cache, self._generator)
         samples = tuple(to_samples(value, self._footage.format) for value in values)
         return repair_of(traced, samples, self.settings.consistency)
+
+    def _fill(self, n: int, pictures: list[Picture]) -> list[NDArray[np.float32]]:
+        """Planes of a box of frame n with their holes filled as the setting ``synthesis`` says."""
+        return fill(self._footage, n, pictures, self._generator)
 
     def finish(self, n: int, planes: tuple[NDArray[np.generic], ...]) -> dict[str, int | float | str]:
         """Write frame n's hole, or its view, into a copy of the source frame; returns the properties to set."""

@@ -54,8 +54,8 @@ def repair(footage: Footage, n: int, cache: Cache, fill: Fill | None = None) -> 
         fill: What fills key frames; the setting ``synthesis`` if left out.
     """
 
-    def by_synthesis(_: int, pictures: list[Picture]) -> list[NDArray[np.float32]]:
-        return synthesis.fill(footage, pictures)
+    def by_synthesis(number: int, pictures: list[Picture]) -> list[NDArray[np.float32]]:
+        return synthesis.fill(footage, number, pictures)
 
     first, last = block_of(footage, n)
     made = cache.get(

@@ -1,5 +1,7 @@
 """What no frame shows: filled on key frames, and carried to the others along the same flow."""
 
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,23 +11,36 @@ from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.plan import keyframes
 from vsdfvi.engine.propagation import HolePixels, Traced, trace, walk
 from vsdfvi.frames.masks import Box, regions
+from vsdfvi.frames.pixels import Colours
 from vsdfvi.kernels import Packed, pack, sample_lanczos
 from vsdfvi.kernels.exemplar import exemplar_fill
 from vsdfvi.kernels.laplace import laplace_fill
+
+if TYPE_CHECKING:
+    from vsdfvi.engine.generator import Generator  # which imports torch
+
+WITHOUT_A_NETWORK = ("exemplar", "diffusion")
+"""What the setting ``synthesis`` may be where no network is to be loaded."""
 
 THIN = 3  # pixels: what lies no deeper in the unreached part is diffused in its own frame: texture needs more room
 CONTEXT = 64 / 240  # share of the height around a hole that an exemplar fill may copy from
 _SETTLED = 1 / 1024  # of the peak: movement of a sweep at which a diffused fill has settled
 
 
-def synthesise(footage: Footage, n: int, traced: Traced, cache: Cache) -> tuple[NDArray[np.float32], ...]:
-    """For each plane, values in codes of all samples of frame n's hole: traced where reached, else invented."""
+def synthesise(
+    footage: Footage, n: int, traced: Traced, cache: Cache, generator: "Generator | None" = None
+) -> tuple[NDArray[np.float32], ...]:
+    """For each plane, values in codes of all samples of frame n's hole: traced where reached, else invented.
+
+    Args:
+        generator: The network behind the setting ``synthesis``, where there is one.
+    """
     unreached = ~(traced.earlier.found | traced.later.found)
     values = [value.copy() for value in traced.values]
     reached = [flags.copy() for flags in traced.reached]
     deep = _deep(traced.pixels, unreached)
     if deep.any():
-        _carry(footage, n, traced, deep, values, reached, cache)
+        _carry(footage, n, traced, deep, values, reached, cache, generator)
     return _diffuse(footage, n, traced.pixels, values, reached)
 
 
@@ -58,6 +73,7 @@ def _carry(
     values: list[NDArray[np.float32]],
     reached: list[NDArray[np.bool_]],
     cache: Cache,
+    generator: "Generator | None",
 ) -> None:
     """Fill the deep part of frame n from the key frames around it, weighted by time, in place."""
     interval = footage.settings.keyframe_interval
@@ -68,7 +84,7 @@ def _carry(
     for key in around:
         steps = abs(key - n)
         time_share = 1.0 if len(around) == 1 else 1.0 - steps / (around[1] - around[0])
-        filled = keyframe(footage, key, cache)
+        filled = keyframe(footage, key, cache, generator)
         side = walk(footage, n, pixels.x, pixels.y, later=key > n, steps=steps, stop=False, limit=float("inf"))
         arrived = np.where((side.state == 0) & deep, 1, -1).astype(np.int32)
         for plane in range(footage.format.planes):
@@ -90,12 +106,14 @@ def _carry(
         reached[plane] |= use
 
 
-def keyframe(footage: Footage, n: int, cache: Cache) -> tuple[Packed, ...]:
+def keyframe(footage: Footage, n: int, cache: Cache, generator: "Generator | None" = None) -> tuple[Packed, ...]:
     """Planes of key frame n around its hole, completely filled, as numbers in codes."""
-    return cache.get(("keyframe", n), lambda: _make_keyframe(footage, n), lambda planes: sum(p.nbytes for p in planes))
+    return cache.get(
+        ("keyframe", n), lambda: _make_keyframe(footage, n, generator), lambda planes: sum(p.nbytes for p in planes)
+    )
 
 
-def _make_keyframe(footage: Footage, n: int) -> tuple[Packed, ...]:
+def _make_keyframe(footage: Footage, n: int, generator: "Generator | None") -> tuple[Packed, ...]:
     context = max(32, round(CONTEXT * footage.size[0]))
     boxes = regions([footage.hole(n)], context, footage.size)
     if not boxes:  # nothing is missing on this key frame: the others are filled from its picture
@@ -106,7 +124,7 @@ def _make_keyframe(footage: Footage, n: int) -> tuple[Packed, ...]:
     planes: list[list[NDArray[np.float32]]] = [[] for _ in range(footage.format.planes)]
     for box in boxes:
         pictures = [_placed(footage, n, traced, plane, box) for plane in range(footage.format.planes)]
-        for plane, filled in enumerate(fill(footage, pictures)):
+        for plane, filled in enumerate(fill(footage, n, pictures, generator)):
             planes[plane].append(filled[None])
     packed = []
     for plane in range(footage.format.planes):
@@ -129,8 +147,13 @@ def _placed(
     return values, hole
 
 
-def fill(footage: Footage, pictures: list[tuple[NDArray[np.float32], NDArray[np.uint8]]]) -> list[NDArray[np.float32]]:
-    """Planes of a box with their holes filled from the box itself.
+def fill(
+    footage: Footage,
+    n: int,
+    pictures: list[tuple[NDArray[np.float32], NDArray[np.uint8]]],
+    generator: "Generator | None" = None,
+) -> list[NDArray[np.float32]]:
+    """Planes of a box of frame n with their holes filled from the box itself, or by a network.
 
     Shapes:
         pictures: for each plane, values in codes ``(height, width)`` float32, and its hole, uint8.
@@ -139,18 +162,31 @@ def fill(footage: Footage, pictures: list[tuple[NDArray[np.float32], NDArray[np.
         settled = float(footage.format.peak * _SETTLED)
         return [laplace_fill(values[None], hole, settled)[0] for values, hole in pictures]
 
-    # Patches are compared in all channels at once, so the planes are brought to the size of plane 0.
+    # Patches are compared in all channels at once, and networks see pictures, so the planes are brought to the size of
+    # plane 0. A block is then missing as a whole: the mean over it is made of invented pixels alone.
     height, width = pictures[0][0].shape
     scales = [(height // hole.shape[0], width // hole.shape[1]) for _, hole in pictures]
     image = np.stack([_repeated(values, scale) for (values, _), scale in zip(pictures, scales, strict=True)])
     hole = np.maximum.reduce([_repeated(hole, scale) for (_, hole), scale in zip(pictures, scales, strict=True)])
-    filled = exemplar_fill(image / np.float32(footage.format.peak), hole) * np.float32(footage.format.peak)
+    if generator is None:
+        filled = exemplar_fill(image / np.float32(footage.format.peak), hole) * np.float32(footage.format.peak)
+    else:
+        filled = _generated(generator, Colours(footage.frame(n), footage.format), image, hole)
     planes = []
     for channel, ((values, missing), (down, right)) in enumerate(zip(pictures, scales, strict=True)):
         rows, columns = values.shape
         small = filled[channel].reshape(rows, down, columns, right).mean(axis=(1, 3))
         planes.append(np.where(missing, small, values))
     return planes
+
+
+def _generated(
+    generator: "Generator", colours: Colours, image: NDArray[np.float32], hole: NDArray[np.uint8]
+) -> NDArray[np.float32]:
+    """Planes of one size, in codes, as a network fills them. Where nothing is missing they are near what they were."""
+    rgb = colours.to_rgb([colours.numbers(plane, codes) for plane, codes in enumerate(image)])
+    filled = colours.from_rgb(generator.fill(np.clip(rgb, 0, 1), hole))
+    return np.stack([colours.codes(plane, numbers) for plane, numbers in enumerate(filled)])
 
 
 def _repeated[Sample: np.generic](plane: NDArray[Sample], scale: tuple[int, int]) -> NDArray[Sample]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.propagation import HolePixels, Traced, hole_pixels
-from vsdfvi.frames.pixels import LUMA_WEIGHTS, Frame, VideoFormat, to_samples
+from vsdfvi.frames.pixels import LUMA_WEIGHTS, Colours, Frame, VideoFormat, to_samples
 
 Array = NDArray[np.float32]
 Ink = tuple[float, float, float, float]
@@ -40,10 +40,6 @@ _OUTLINE: Ink = (0.0, 0.0, 0.0, 0.0)
 _WHEEL_TURN = np.cumsum((0, 15, 6, 4, 11, 13, 6)) / 55
 _WHEEL = ((1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 1, 1), (0, 0, 1), (1, 0, 1), (1, 0, 0))
 _TOO_FAST = 0.75  # brightness of a flow beyond the fastest
-
-_RED_BLUE = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087)}
-_RED_BLUE |= {9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
-"""What red and blue weigh in luma, by ``_Matrix`` (ITU-T H.273, table 4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,56 +105,27 @@ def render(footage: Footage, n: int, view: str, repair: Repair | None) -> tuple[
 
 
 class _Picture:
-    """A frame to draw on: luma 0 to 1 and chroma -0.5 to 0.5, or red, green and blue 0 to 1, whatever the codes."""
+    """A frame to draw on, as the numbers that its codes stand for."""
 
     def __init__(self, frame: Frame, video_format: VideoFormat) -> None:
         self.format = video_format
-        self._full = bool(frame.properties.get("_Range", video_format.family == "RGB"))
-        self._red_blue = _RED_BLUE.get(
-            frame.properties.get("_Matrix", 2), _RED_BLUE[6] if video_format.height < 720 else _RED_BLUE[1]
-        )
-        self.planes = [self.components(plane, samples) for plane, samples in enumerate(frame.planes)]
+        self._colours = Colours(frame, video_format)
+        self.is_chroma = self._colours.is_chroma
+        self.planes = [self.numbers(plane, samples) for plane, samples in enumerate(frame.planes)]
 
-    def is_chroma(self, plane: int) -> bool:
-        """Whether 0 is the middle of a plane's range."""
-        return self.format.family == "YUV" and plane > 0
-
-    def _codes(self, plane: int) -> tuple[float, float]:
-        """The code of 0, and codes from 0 to 1."""
-        unit = 1 << max(0, self.format.bits - 8)
-        if self.format.is_float:
-            return 0.0, 1.0
-        if self.is_chroma(plane):
-            return 128.0 * unit, self.format.peak if self._full else 224.0 * unit
-        return (0.0, self.format.peak) if self._full else (16.0 * unit, 219.0 * unit)
-
-    def components(self, plane: int, samples: NDArray[np.generic]) -> Array:
+    def numbers(self, plane: int, samples: NDArray[np.generic]) -> Array:
         """Samples of a plane as numbers. What is not a number becomes 0."""
-        zero, one = self._codes(plane)
-        values = samples.astype(np.float32)
-        if self.format.is_float:
-            values = np.nan_to_num(values, copy=False, posinf=1.0, neginf=0.0)
-        return (values - np.float32(zero)) / np.float32(one)
+        return self._colours.numbers(plane, samples)
 
     def samples(self) -> tuple[NDArray[np.generic], ...]:
         """The picture in the clip's format, inside its range."""
-        return tuple(self._coded(plane, values) for plane, values in enumerate(self.planes))
-
-    def _coded(self, plane: int, values: Array) -> NDArray[np.generic]:
-        zero, one = self._codes(plane)
-        low, high = (-0.5, 0.5) if self.is_chroma(plane) else (0.0, 1.0)
-        return to_samples(np.clip(values, low, high) * np.float32(one) + np.float32(zero), self.format)
+        return tuple(
+            to_samples(self._colours.codes(plane, values), self.format) for plane, values in enumerate(self.planes)
+        )
 
     def inked(self, ink: Array) -> tuple[Array, ...]:
-        """Ink ``(4, ...)`` in the components of the planes."""
-        red, green, blue, grey = ink
-        if self.format.family == "GRAY":
-            return (grey,)
-        if self.format.family == "RGB":
-            return red, green, blue
-        of_red, of_blue = (np.float32(weight) for weight in self._red_blue)
-        luma = of_red * red + (1 - of_red - of_blue) * green + of_blue * blue
-        return luma, (blue - luma) / (2 - 2 * of_blue), (red - luma) / (2 - 2 * of_red)
+        """Ink ``(4, ...)`` in the numbers of the planes."""
+        return (ink[3],) if self.format.family == "GRAY" else self._colours.from_rgb(ink[:3])
 
     def dim(self, *, grey: bool = False) -> None:
         """Darken the whole picture; with ``grey`` take its colour too."""
@@ -172,7 +139,7 @@ class _Picture:
         """Put the fill in."""
         for plane, samples in enumerate(repair.samples):
             at = repair.pixels.row[plane], repair.pixels.column[plane]
-            self.planes[plane][at] = self.components(plane, samples)
+            self.planes[plane][at] = self.numbers(plane, samples)
 
     def paint(self, pixels: HolePixels, ink: Array, opacity: float) -> None:
         """Lay ink ``(4, pixels)``, or ``(4, 1)`` for all, over hole pixels. Chroma takes the mean of its block."""
@@ -212,7 +179,7 @@ def _draw_difference(picture: _Picture, repair: Repair | None) -> None:
             values[:] = middle
             continue
         at = repair.pixels.row[plane], repair.pixels.column[plane]
-        change = picture.components(plane, repair.samples[plane]) - values[at]
+        change = picture.numbers(plane, repair.samples[plane]) - values[at]
         values[:] = middle
         values[at] += np.copysign(np.sqrt(np.abs(change)), change) / 2
 

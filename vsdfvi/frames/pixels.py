@@ -1,6 +1,6 @@
 """Sample formats: what a clip's planes hold, and how samples become numbers to compute with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -88,6 +88,75 @@ def luma(frame: Frame, video_format: VideoFormat, box: tuple[int, int, int, int]
     if video_format.is_float:
         value = np.clip(np.nan_to_num(value, nan=0.0), 0.0, 1.0)
     return value * np.float32(255.0 / video_format.peak)
+
+
+_RED_BLUE = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087)}
+_RED_BLUE |= {9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
+"""What red and blue weigh in luma, by ``_Matrix`` (ITU-T H.273, table 4)."""
+
+
+class Colours:
+    """What the codes of one frame stand for, by its range (``_Range``) and matrix (``_Matrix``).
+
+    Numbers are luma, grey, red, green and blue from 0 to 1, and chroma from -0.5 to 0.5, whatever the codes. Where the
+    matrix is not said, it is BT.601's below 720 lines and BT.709's from there. Transfer functions are left alone.
+    """
+
+    def __init__(self, frame: Frame, video_format: VideoFormat) -> None:
+        self.format = video_format
+        self._full = bool(frame.properties.get("_Range", video_format.family == "RGB"))
+        self._red_blue = _RED_BLUE.get(
+            frame.properties.get("_Matrix", 2), _RED_BLUE[6] if video_format.height < 720 else _RED_BLUE[1]
+        )
+
+    def is_chroma(self, plane: int) -> bool:
+        """Whether 0 is the middle of a plane's range."""
+        return self.format.family == "YUV" and plane > 0
+
+    def numbers(self, plane: int, codes: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Codes of a plane as numbers, which may lie beyond the range. What is not a number becomes 0."""
+        zero, one = self._codes(plane)
+        values = codes.astype(np.float32)
+        if self.format.is_float:
+            values = np.nan_to_num(values, copy=False, posinf=1.0, neginf=0.0)
+        return (values - np.float32(zero)) / np.float32(one)
+
+    def codes(self, plane: int, numbers: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Numbers as codes of a plane, not rounded, held inside the range."""
+        zero, one = self._codes(plane)
+        low, high = (-0.5, 0.5) if self.is_chroma(plane) else (0.0, 1.0)
+        return np.clip(numbers, low, high) * np.float32(one) + np.float32(zero)
+
+    def _codes(self, plane: int) -> tuple[float, float]:
+        """The code of 0, and codes from 0 to 1."""
+        unit = 1 << max(0, self.format.bits - 8)
+        if self.format.is_float:
+            return 0.0, 1.0
+        if self.is_chroma(plane):
+            return 128.0 * unit, self.format.peak if self._full else 224.0 * unit
+        return (0.0, self.format.peak) if self._full else (16.0 * unit, 219.0 * unit)
+
+    def from_rgb(self, rgb: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        """Numbers of the planes for red, green and blue ``(3, ...)``. Grey is their mean."""
+        red, green, blue = rgb
+        if self.format.family == "GRAY":
+            return ((red + green + blue) / np.float32(3),)
+        if self.format.family == "RGB":
+            return red, green, blue
+        of_red, of_blue = (np.float32(weight) for weight in self._red_blue)
+        luma = of_red * red + (1 - of_red - of_blue) * green + of_blue * blue
+        return luma, (blue - luma) / (2 - 2 * of_blue), (red - luma) / (2 - 2 * of_red)
+
+    def to_rgb(self, planes: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Red, green and blue ``(3, ...)`` for numbers of the planes, all of one size. Grey stands in all three."""
+        if self.format.family == "GRAY":
+            return np.stack([planes[0]] * 3)
+        if self.format.family == "RGB":
+            return np.stack(planes)
+        luma, of_u, of_v = planes
+        of_red, of_blue = (np.float32(weight) for weight in self._red_blue)
+        red, blue = luma + (2 - 2 * of_red) * of_v, luma + (2 - 2 * of_blue) * of_u
+        return np.stack([red, (luma - of_red * red - of_blue * blue) / (1 - of_red - of_blue), blue])
 
 
 def to_samples(values: NDArray[np.float32], video_format: VideoFormat) -> NDArray[np.generic]:

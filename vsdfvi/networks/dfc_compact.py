@@ -9,6 +9,7 @@ WINDOW = 11
 
 CENTRE = WINDOW // 2
 _SMALLEST_SCALE = 0.1  # pixels: below this, differences between vectors are the estimator's noise
+_NOISELESS = 4.0  # octaves above the smallest scale
 _LARGEST = 6.0  # scales: a neighbour that differs more is of another thing, however much it differs
 _MULTIPLE = 4  # stage 1 works at a quarter of the size
 
@@ -101,7 +102,9 @@ def _describe(flow: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
         ends = grid + centre[:, first : first + 2]
         gap = centre[:, first : first + 2] + sample(centre[:, back : back + 2], ends)
         parts.append((gap / scale).clamp(-_LARGEST, _LARGEST))
-    parts.append(torch.log2(scale / 4 * _SMALLEST_SCALE**-1).expand(-1, 1, *flow.shape[-2:]) / 4)
+    # How much of the differences is noise. Beyond a few pixels none of it is, whatever the speed.
+    noise = torch.log2(_SMALLEST_SCALE / scale).clamp_min(-_NOISELESS) / _NOISELESS
+    parts.append(noise.expand(-1, 1, *flow.shape[-2:]))
     for first in (0, 2):
         here = centre[:, first : first + 2]
         for offset, place in _trajectories(flow, grid, first):

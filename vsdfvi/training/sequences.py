@@ -27,7 +27,8 @@ class Sequence:
 
     Attributes:
         flow: float16 ``(pairs, 4, height, width)``, fw x, fw y, bw x, bw y, completed by the Laplace equation.
-        unknown: bool ``(pairs, height, width)``, where flow is not measured: the hole and a rim.
+        unknown: bool ``(pairs, height, width)``, where flow is not measured: the hole and a rim; and all outside the
+            boxes around holes, where ``flow`` is 0.
         target: float16, as ``flow``: measured without a hole.
         sure: bool ``(pairs, height, width)``, where ``target`` agrees with itself forward and backward.
         kind: How the holes and the motion were made.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
@@ -22,6 +23,7 @@ Floats = NDArray[np.float32]
 HELD_OUT_CLASS = 7, 20
 """Sequences whose seed leaves this remainder, divided by this, are held out: they measure, and nothing learns them."""
 
+_BLOCK = 8  # pixels of half size: boxes of flow begin and end on multiples of it, or at the picture's border
 _MAKING = 1  # to be raised when the same seed comes to give another sequence: what is kept is then made anew
 _FEWEST = 20  # pixels of the hole that a window must hold, or it teaches next to nothing
 _ATTEMPTS = 400  # windows that are looked at for one; of 400 of usual sequences none was refused (2026-11)
@@ -121,20 +123,59 @@ class Window:
 
 
 def window_of(sequence: Sequence, centre: int) -> Window:
-    """The window around a pair of frames; beyond either end of the sequence, the end again."""
+    """The window around a pair of frames; beyond either end of the sequence, the end again.
+
+    As in the filter, a neighbour that has no flow somewhere is given the middle's there, and nothing is learned where
+    the middle itself has none.
+    """
     pairs = np.clip(np.arange(centre - CENTRE, centre - CENTRE + WINDOW), 0, len(sequence.flow) - 1)
+    flow = sequence.flow[pairs].astype(np.float32)
+    there = within_boxes(flow)
     return Window(
-        sequence.flow[pairs].astype(np.float32),
-        sequence.unknown[pairs].astype(np.float32),
+        np.where(there[:, None], flow, flow[CENTRE]),
+        (sequence.unknown[pairs] | ~there).astype(np.float32),
         sequence.target[centre].astype(np.float32),
-        sequence.unknown[centre] & sequence.sure[centre],
+        sequence.unknown[centre] & sequence.sure[centre] & there[CENTRE],
     )
 
 
-def cut(window: Window, y: int, x: int, side: int) -> Window:
-    """A square of a window, or what there is of it."""
-    part = ..., slice(y, y + side), slice(x, x + side)
+def within_boxes(flow: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+    """Where flow ``(pairs, 4, height, width)`` exists: it is kept as zeros outside the boxes that it is measured on."""
+    pairs, _, height, width = flow.shape
+    rows, columns = -(-height // _BLOCK), -(-width // _BLOCK)
+    padded = np.zeros((pairs, rows * _BLOCK, columns * _BLOCK), bool)
+    padded[:, :height, :width] = (flow != 0).any(axis=1)
+    blocks = padded.reshape(pairs, rows, _BLOCK, columns, _BLOCK).any(axis=(2, 4))
+    whole: NDArray[np.bool_] = blocks.repeat(_BLOCK, axis=1).repeat(_BLOCK, axis=2)[:, :height, :width]
+    return whole
+
+
+def box_around(there: NDArray[np.bool_], y: int, x: int) -> tuple[int, int, int, int]:
+    """The box of flow that holds a pixel, as (y0, x0, y1, x1). Boxes of a pair do not touch."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(there.astype(np.uint8), connectivity=8)
+    left, top, width, height, _ = stats[labels[y, x]].tolist()
+    return top, left, top + height, left + width
+
+
+def cut(window: Window, y: int, x: int, height: int, width: int) -> Window:
+    """A part of a window, or what there is of it."""
+    part = ..., slice(y, y + height), slice(x, x + width)
     return Window(window.flow[part], window.unknown[part], window.target[part], window.hole[part])
+
+
+def widened(window: Window, side: int) -> Window:
+    """A window that is a square at least: below and to the right its last values go on, unknown and not learned."""
+    height, width = window.hole.shape
+    below, right = max(0, side - height), max(0, side - width)
+    if not below and not right:
+        return window
+    more = (0, below), (0, right)
+    return Window(
+        np.pad(window.flow, ((0, 0), (0, 0), *more), mode="edge"),
+        np.pad(window.unknown, ((0, 0), *more), constant_values=1),
+        np.pad(window.target, ((0, 0), *more), mode="edge"),
+        np.pad(window.hole, more),
+    )
 
 
 def mirrored(window: Window) -> Window:
@@ -179,11 +220,11 @@ def draw_window(random: np.random.Generator, sequence: Sequence, side: int) -> W
         ys, xs = np.nonzero(window.hole)
         if not len(ys):
             return None
-        height, width = window.hole.shape
         chosen = int(random.integers(len(ys)))
-        y = int(np.clip(ys[chosen] - random.integers(side), 0, max(0, height - side)))
-        x = int(np.clip(xs[chosen] - random.integers(side), 0, max(0, width - side)))
-        window = cut(window, y, x, side)
+        y0, x0, y1, x1 = box_around(within_boxes(sequence.flow[centre : centre + 1])[0], ys[chosen], xs[chosen])
+        y = int(np.clip(ys[chosen] - random.integers(side), y0, max(y0, y1 - side)))
+        x = int(np.clip(xs[chosen] - random.integers(side), x0, max(x0, x1 - side)))
+        window = widened(cut(window, y, x, min(side, y1 - y), min(side, x1 - x)), side)
     if np.count_nonzero(window.hole) < _FEWEST:
         return None
     for turn in (mirrored, upended, transposed, reversed_in_time):
@@ -231,7 +272,7 @@ class TrainingWindows(Dataset[tuple[NDArray[np.generic], ...]]):
 
 
 class HeldOutWindows(Dataset[tuple[object, ...]]):
-    """Whole windows of held-out sequences, around the pair nearest to the middle with a hole; and the kind of hole."""
+    """Whole boxes of held-out sequences, around the pair nearest to the middle with a hole; and the kind of hole."""
 
     def __init__(self, store: SequenceStore, options: FlowOptions) -> None:
         self._store = store
@@ -245,7 +286,14 @@ class HeldOutWindows(Dataset[tuple[object, ...]]):
 
     def __getitem__(self, number: int) -> tuple[object, ...]:
         sequence = self._store.get(self.seeds[number])
-        return (*window_of(sequence, middle_pair(sequence)).arrays(), sequence.kind.split()[-1])
+        centre = middle_pair(sequence)
+        window = window_of(sequence, centre)
+        ys, xs = np.nonzero(window.hole)
+        if len(ys):
+            middle = len(ys) // 2
+            y0, x0, y1, x1 = box_around(within_boxes(sequence.flow[centre : centre + 1])[0], ys[middle], xs[middle])
+            window = cut(window, y0, x0, y1 - y0, x1 - x0)
+        return (*window.arrays(), sequence.kind.split()[-1])
 
 
 def middle_pair(sequence: Sequence) -> int:
