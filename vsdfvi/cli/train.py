@@ -36,6 +36,7 @@ HELP = {
     "schedule": "one-cycle, cosine, milestones (the paper's) or constant.",
     "weight_decay": "Of the optimiser.",
     "hard_weight": "Of hard flow examples in the loss; 0 leaves mining out.",
+    "made_share": "Share of samples whose motion is made instead of measured on films.",
     "easy_share": "Share of a hole's pixels, the best ones, that mining leaves out.",
     "clip_norm": "Longest gradient; 0: any.",
     "listings": "Update weights as often as the paper's program lists them. See docs/training.md.",

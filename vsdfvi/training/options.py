@@ -116,6 +116,8 @@ class FlowOptions(RunOptions):
         phase: The stage that learns, those before it frozen; ``joint`` has all of the compact network's learn.
         trunk: ResNet of the published networks.
         crop: Side of the windows that are learned from, in pixels of flow (half the picture's); 0 for whole ones.
+        made_share: Share of samples whose motion is made, exact and never the same (``training/fields.py``); the others
+            are measured on films.
         schedule: ``one-cycle`` rises for a twentieth of the steps and falls as a cosine; ``cosine`` only falls;
             ``milestones`` divides by ten where the paper does; ``constant`` stays.
         weight_decay: Of AdamW (compact) or SGD (paper).
@@ -138,6 +140,7 @@ class FlowOptions(RunOptions):
     phase: str = "joint"
     trunk: str = "resnet50"
     crop: int = 64
+    made_share: float = 0.0
     schedule: str = "one-cycle"
     weight_decay: float = 1e-4
     hard_weight: float = 1.0
@@ -179,6 +182,10 @@ class FlowOptions(RunOptions):
         for name in ("height", "width"):
             if getattr(self, name) % 2:
                 raise SettingError(name, "even", getattr(self, name))
+        if not 0 <= self.made_share <= 1:
+            raise SettingError("made_share", "between 0 and 1", self.made_share)
+        if self.made_share and self.crop < 48:
+            raise SettingError("crop", "48 pixels or more where motion is made", self.crop)
         if not 0 <= self.easy_share < 1:
             raise SettingError("easy_share", "0 or more and below 1", self.easy_share)
         for first, stop in self.seeds:

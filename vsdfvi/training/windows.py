@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,10 @@ from torch.utils.data import Dataset
 
 from vsdfvi.errors import SettingError
 from vsdfvi.networks.dfc_compact import CENTRE, WINDOW
+from vsdfvi.training.fields import make_window
 from vsdfvi.training.options import FlowOptions
 from vsdfvi.training.sequences import Library, Sequence, make_sequence
-
-Floats = NDArray[np.float32]
+from vsdfvi.training.window import Window
 
 HELD_OUT_CLASS = 7, 20
 """Sequences whose seed leaves this remainder, divided by this, are held out: they measure, and nothing learns them."""
@@ -99,27 +99,6 @@ def save_arrays(path: Path, **arrays: NDArray[np.generic]) -> None:
     with partial.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
     partial.replace(path)
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Eleven consecutive flows, and what the middle one should be.
-
-    Attributes:
-        flow: ``(11, 4, height, width)`` float32: fw x, fw y, bw x, bw y, pixels, completed.
-        unknown: ``(11, height, width)`` float32, 1 where flow is not measured.
-        target: ``(4, height, width)`` float32, the middle flow as it is without a hole.
-        hole: ``(height, width)`` bool, pixels of the middle that are unknown and whose target can be trusted.
-    """
-
-    flow: Floats
-    unknown: Floats
-    target: Floats
-    hole: NDArray[np.bool_]
-
-    def arrays(self) -> tuple[NDArray[np.generic], ...]:
-        """The four, each in memory of its own."""
-        return tuple(np.ascontiguousarray(part) for part in (self.flow, self.unknown, self.target, self.hole))
 
 
 def window_of(sequence: Sequence, centre: int) -> Window:
@@ -227,6 +206,11 @@ def draw_window(random: np.random.Generator, sequence: Sequence, side: int) -> W
         window = widened(cut(window, y, x, min(side, y1 - y), min(side, x1 - x)), side)
     if np.count_nonzero(window.hole) < _FEWEST:
         return None
+    return _turned_at_random(random, window)
+
+
+def _turned_at_random(random: np.random.Generator, window: Window) -> Window:
+    """A window, or what it looks like in a mirror, on its side, or run backwards."""
     for turn in (mirrored, upended, transposed, reversed_in_time):
         # Whole windows keep their shape, or those of a batch would differ.
         chosen_turn = random.random() < 0.5
@@ -258,9 +242,12 @@ class TrainingWindows(Dataset[tuple[NDArray[np.generic], ...]]):
 
     def __init__(self, store: SequenceStore, options: FlowOptions) -> None:
         self._store, self._pool, self._side = store, SeedPool(options), options.crop
+        self._made_share = options.made_share
 
     def __getitem__(self, at: tuple[int, int]) -> tuple[NDArray[np.generic], ...]:
         random = self._pool.random(*at)
+        if self._made_share and random.random() < self._made_share:
+            return self._make(random).arrays()
         seeds = self._pool.at(at[0])
         for attempt in range(_ATTEMPTS):
             if attempt % 4 == 0:  # another sequence, should this one have next to no hole
@@ -269,6 +256,13 @@ class TrainingWindows(Dataset[tuple[NDArray[np.generic], ...]]):
             if window is not None:
                 return window.arrays()
         raise SettingError("clips", f"such that flow can be measured ({_ATTEMPTS} windows looked at)", "none of use")
+
+    def _make(self, random: np.random.Generator) -> Window:
+        """A window of motion that is made."""
+        while True:
+            window = make_window(random, self._side)
+            if window is not None and np.count_nonzero(window.hole) >= _FEWEST:
+                return _turned_at_random(random, window)
 
 
 class HeldOutWindows(Dataset[tuple[object, ...]]):
