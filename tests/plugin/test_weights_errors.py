@@ -14,6 +14,10 @@ REFUSED = {
         {"synthesis": "deepfill"},
         "Inpaint: weights must be a folder that holds imagenet_deepfill.pth (DeepFill v1), got no folder",
     ),
+    "none of our own yet": (
+        {"completion": "dfc"},
+        "Inpaint: vsdfvi must be installed with dfc_compact.safetensors, got a package without it. Name a folder",
+    ),
     "an empty folder": (
         {"synthesis": "deepfill", "weights": "{folder}"},
         "Inpaint: weights must be a folder that holds imagenet_deepfill.pth (DeepFill v1), got",

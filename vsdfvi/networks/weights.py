@@ -120,6 +120,11 @@ CHECKPOINTS = {
 }
 
 
+_WITHOUT_OURS = (
+    "Name a folder that holds resnet50_stage1.pth or resnet101_movie.pth (weights), or do without (laplace)."
+)
+
+
 def find(folder: str | Path | None, name: str) -> Path:
     """Where a checkpoint of the table lies: in the folder that the user names, or in a folder of that one.
 
@@ -145,7 +150,7 @@ def find(folder: str | Path | None, name: str) -> Path:
         packaged = Path(__file__).parent / checkpoint.file
         if packaged.is_file():
             return packaged
-        raise refusal("vsdfvi", f"installed with {checkpoint.file}", "a package without it", "Install it again.")
+        raise refusal("vsdfvi", f"installed with {checkpoint.file}", "a package without it", _WITHOUT_OURS)
     got = "no folder" if folder is None else f"{folder}, which does not"
     raise refusal("weights", rule, got, f"The file comes from {checkpoint.source}.")
 
