@@ -1,10 +1,12 @@
-"""TorchScript programs of a few lines, whose answers are known, and files of them."""
+"""TorchScript programs of a few lines, whose answers are known, and files of them; and DeepFill with made weights."""
 
 import warnings
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
+from vsdfvi.networks.deepfill import DeepFill
 
 
 class Paint(nn.Module):
@@ -90,3 +92,15 @@ def written(path: Path, program: nn.Module) -> str:
         warnings.simplefilter("ignore", FutureWarning)  # torch 2.15 would have it written otherwise
         torch.jit.save(torch.jit.script(program.eval()), path)
     return str(path)
+
+
+def random_deepfill(seed: int = 1) -> DeepFill:
+    """Return a network with weights that neither die away nor saturate."""
+    torch.manual_seed(seed)
+    network = DeepFill()
+    for parameter in network.parameters():
+        if parameter.dim() > 1:
+            nn.init.xavier_normal_(parameter)
+        else:
+            nn.init.normal_(parameter, std=0.05)
+    return network.eval()

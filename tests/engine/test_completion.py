@@ -44,10 +44,7 @@ def footage(made, completion=None, budget=1 << 28, height=None):
     masks = [Frame((picture.astype(np.uint8),)) for picture in made.mask]
     cache = Cache(budget)
     complete = completion(cache) if isinstance(completion, type(lambda: 0)) else completion
-    found = Footage(
-        Settings(completion="laplace"), form, replace(form, frames=len(masks)), cache, Workers(1), complete,
-        whole=complete is not None and complete.whole,
-    )  # fmt: skip
+    found = Footage(Settings(completion="laplace"), form, replace(form, frames=len(masks)), cache, Workers(1), complete)
     found.lend(dict(enumerate(made.frames())), dict(enumerate(masks)))
     return found
 

@@ -12,7 +12,6 @@ import pytest
 import scenes
 import torch
 from tolerance import assert_same_bits
-from torch import nn
 
 from vsdfvi.engine import generator
 from vsdfvi.engine.generator import DeepFillGenerator
@@ -35,15 +34,10 @@ FLOAT_CODES = {16: 2**-11, 32: 1e-6}
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     """A folder with DeepFill's file as it is distributed, and weights that neither die away nor saturate."""
-    torch.manual_seed(1)
-    network = DeepFill()
-    for parameter in network.parameters():
-        if parameter.dim() > 1:
-            nn.init.xavier_normal_(parameter)
-        else:
-            nn.init.normal_(parameter, std=0.05)
     folder = tmp_path_factory.mktemp("weights")
-    torch.save(network.state_dict(), folder / "imagenet_deepfill.pth", _use_new_zipfile_serialization=False)
+    torch.save(
+        programs.random_deepfill().state_dict(), folder / "imagenet_deepfill.pth", _use_new_zipfile_serialization=False
+    )
     return folder
 
 

@@ -7,6 +7,7 @@ import pytest
 from tolerance import assert_same_bits
 
 from vsdfvi.kernels import Plane, _cpu, pack, sample_lanczos, trace_step
+from vsdfvi.kernels._cpu import library
 from vsdfvi.kernels.exemplar import exemplar_fill
 from vsdfvi.kernels.laplace import laplace_fill
 
@@ -38,7 +39,7 @@ def results():
 
 def builds():
     """Return the libraries that lie beside the one in use."""
-    return sorted(Path(_cpu.library()._name).parent.glob("libdfvi*.so"))
+    return sorted(Path(library()._name).parent.glob("libdfvi*.so"))
 
 
 def runs_here(path):
@@ -49,7 +50,7 @@ def runs_here(path):
 
 
 def test_every_build_returns_the_same_bytes(monkeypatch):
-    monkeypatch.setattr(_cpu, "_loaded", _cpu.library())  # put back after the test
+    monkeypatch.setattr(_cpu, "_loaded", library())  # put back after the test
     paths = [path for path in builds() if runs_here(path)]
     if len(paths) < 2:
         pytest.skip("one build alone runs on this processor")

@@ -5,6 +5,7 @@ import weakref
 from pathlib import Path
 
 import numpy as np
+import programs
 import pytest
 import reference_deepfill as reference
 import torch
@@ -45,18 +46,6 @@ def random_features(size, channels, scale=0.3, seed=1):
     return (scale * values).astype(np.float32)
 
 
-def random_network(seed=1):
-    """A network with weights that neither die away nor saturate."""
-    torch.manual_seed(seed)
-    network = DeepFill()
-    for parameter in network.parameters():
-        if parameter.dim() > 1:
-            nn.init.xavier_normal_(parameter)
-        else:
-            nn.init.normal_(parameter, std=0.05)
-    return network.eval()
-
-
 def picture(size, seed=1):
     return np.random.default_rng(seed).random((3, *size), np.float32)
 
@@ -78,7 +67,7 @@ def _one_thread():
 
 @pytest.fixture(scope="module")
 def network():
-    return random_network()
+    return programs.random_deepfill()
 
 
 def test_parameters_are_the_published_ones():
@@ -236,7 +225,7 @@ def test_the_attention_reaches_just_as_far_as_is_wanted(corner, monkeypatch):
 def test_gradients_reach_every_parameter():
     image = torch.from_numpy(picture((32, 40)) * 2 - 1).repeat(2, 1, 1, 1)
     hole = torch.from_numpy(box((32, 40), slice(8, 20), slice(16, 30)) != 0).expand(2, 1, 32, 40)
-    trained = random_network()
+    trained = programs.random_deepfill()
     coarse, refined = trained(image, hole)
     (coarse.square().mean() + refined.square().mean()).backward()
     for name, parameter in trained.named_parameters():
@@ -263,7 +252,7 @@ def test_inpaint_changes_the_hole_and_nothing_else(size, kind, network):
 
 
 def test_both_pictures_end_at_the_range_of_the_network():
-    network = random_network()
+    network = programs.random_deepfill()
     for stage, level in ((network.stage_1, 1.5), (network.stage_2, -1.5)):
         last = stage.up.out[8].conv[0]
         nn.init.zeros_(last.weight)
@@ -307,7 +296,7 @@ def test_the_same_bytes_come_back(network):
 
 
 def test_the_network_sees_blue_first():
-    network = random_network()  # of this test's own, to be changed
+    network = programs.random_deepfill()  # of this test's own, to be changed
     for branch in (network.stage_1.down, network.stage_2.down_conv_branch, network.stage_2.down_attn_branch):
         with torch.no_grad():
             branch.out[0].conv[0].weight[:, 1:3] = 0
@@ -321,7 +310,7 @@ def test_the_network_sees_blue_first():
 
 
 def test_the_network_answers_blue_first_from_minus_one_to_one():
-    network = random_network()
+    network = programs.random_deepfill()
     with torch.no_grad():
         last = network.stage_2.up.out[8].conv[0]
         last.weight.zero_()

@@ -1,10 +1,16 @@
 """Flow inside the hole."""
 
+from typing import TYPE_CHECKING, Protocol
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vsdfvi.kernels import Packed
 from vsdfvi.kernels.laplace import laplace_fill
+
+if TYPE_CHECKING:
+    from vsdfvi.engine.footage import Footage
 
 RIM = 8 / 240
 """Share of the picture's height around a hole whose first flow is spoiled by the filling, which stands still.
@@ -43,3 +49,19 @@ def halved(flow: NDArray[np.float32]) -> NDArray[np.float32]:
     planes, height, width = flow.shape
     small = flow.reshape(planes, height // 2, 2, width // 2, 2).mean(axis=(2, 4), dtype=np.float32)
     return small * np.float32(0.5)
+
+
+class FlowCompletion(Protocol):
+    """Completed flow of any pair of frames, as a function of the pair's number.
+
+    Attributes:
+        radius: Frames before the pair's first and after its second that it may need.
+        whole: It needs flow on the whole frame, not only around holes.
+    """
+
+    radius: int
+    whole: bool
+
+    def __call__(self, footage: "Footage", n: int) -> Packed:
+        """Completed flow between frames n and n + 1, on the boxes that it is measured on."""
+        ...

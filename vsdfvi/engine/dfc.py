@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vsdfvi.engine.cache import Cache
-from vsdfvi.engine.completion import halved
+from vsdfvi.engine.completion import FlowCompletion, halved
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.torch_calls import torch_call
 from vsdfvi.errors import WeightsError
@@ -23,22 +22,6 @@ from vsdfvi.networks.dfc_compact import CENTRE, CompactDFCNet
 from vsdfvi.networks.dfc_net import DFCSubNet
 
 _PUBLISHED = ("dfc_stage1_resnet101", "dfc_stage1_resnet50", "dfc_refine_resnet101", "dfc_refine_resnet50")
-
-
-class FlowCompletion(Protocol):
-    """Completed flow of any pair of frames, as a function of the pair's number.
-
-    Attributes:
-        radius: Frames before the pair's first and after its second that it may need.
-        whole: It needs flow on the whole frame, not only around holes.
-    """
-
-    radius: int
-    whole: bool
-
-    def __call__(self, footage: Footage, n: int) -> Packed:
-        """Completed flow between frames n and n + 1, on the boxes that it is measured on."""
-        ...
 
 
 def load_completion(folder: str, cache: Cache) -> FlowCompletion:

@@ -1,13 +1,13 @@
 """What is known of single frames and of neighbours: hole, flow, cuts, sources. Each is made once and kept a while."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from vsdfvi.engine.cache import Cache
-from vsdfvi.engine.completion import REFINED_RIM, RIM, complete_flow, unknown_flow
+from vsdfvi.engine.completion import REFINED_RIM, RIM, FlowCompletion, complete_flow, unknown_flow
 from vsdfvi.engine.flow import estimate_flow, estimator_of, neutralise, refine_flow
 from vsdfvi.engine.plan import FramesNeeded
 from vsdfvi.errors import FormatError
@@ -28,7 +28,6 @@ class Footage:
 
     Args:
         complete: Makes the completed flow of a pair out of prefilled flows; without it these are the completed ones.
-        whole: Flow is wanted on whole frames.
 
     Attributes:
         read: Frames that were read since they were lent: those whose results were not at hand.
@@ -46,8 +45,7 @@ class Footage:
         mask: VideoFormat,
         cache: Cache,
         workers: Workers,
-        complete: Callable[["Footage", int], Packed] | None = None,
-        whole: bool = False,
+        complete: FlowCompletion | None = None,
     ) -> None:
         self.settings = settings
         self.format = clip
@@ -59,7 +57,6 @@ class Footage:
         self._cache = cache
         self._complete = complete
         self._estimator = estimator_of(settings.flow)
-        self._whole = whole
         self._clip: Mapping[int, Frame] = {}
         self._mask: Mapping[int, Frame] = {}
         self.read: set[int] = set()
@@ -118,7 +115,7 @@ class Footage:
 
     def boxes(self, n: int) -> list[Box]:
         """Where flow between frames n and n + 1 exists: around the holes of both, or on the whole frame."""
-        if self._whole:
+        if self._complete is not None and self._complete.whole:
             return [(0, 0, self.size[1], self.size[0])]
         margin = max(_SHORTEST_MARGIN, round(MARGIN * self.size[0]))
 

@@ -48,8 +48,7 @@ class Inpainter:
 
             complete = load_completion(settings.weights, self._cache)
             self.reach += complete.radius
-        whole = complete is not None and complete.whole
-        self._footage = Footage(settings, clip, mask, self._cache, self._workers, complete, whole)
+        self._footage = Footage(settings, clip, mask, self._cache, self._workers, complete)
         self._generator = None
         if settings.synthesis not in WITHOUT_A_NETWORK:
             from vsdfvi.engine.generator import generator_of  # and with it
