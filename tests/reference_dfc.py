@@ -182,3 +182,24 @@ def convolution(planes, weight, bias, stride, padding=0, dilation=1) -> Floats:
             if 0 <= row < height and 0 <= column < width:
                 result[:, y, x] += weight[:, :, j, i] @ planes[:, row, column]
     return result if bias is None else result + bias[:, None, None]
+
+
+def along_ray(values, known, direction):
+    """The first known value strictly beyond each pixel in a direction, 0 where there is none, and the steps to it."""
+    batch, channels, height, width = values.shape
+    found, distance = np.zeros_like(values), np.zeros((batch, 1, height, width), np.float32)
+    for b in range(batch):
+        for y in range(height):
+            for x in range(width):
+                steps = 1
+                while True:
+                    v, u = y + steps * direction[0], x + steps * direction[1]
+                    if not (0 <= v < height and 0 <= u < width):
+                        break
+                    if known[b, 0, v, u] > 0:
+                        distance[b, 0, y, x] = steps
+                        for c in range(channels):
+                            found[b, c, y, x] = values[b, c, v, u]
+                        break
+                    steps += 1
+    return found, distance

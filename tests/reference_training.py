@@ -55,6 +55,32 @@ def relative_loss(flow, target, hole, hard_weight, easy_share, smallest):
     return float(np.mean(losses)) if losses else 0.0
 
 
+def choice_loss(logits, candidates, there, flow, target, hole, weights, smallest, temperature):
+    """Each window's mean cross-entropy between what errors of candidates ask for and what logits say, over stages."""
+    losses = []
+    for n in range(len(flow)):
+        if not hole[n].any():
+            continue
+        squares = [(target[n, c] - target[n, c].mean()) ** 2 for c in range(2)]
+        variation = max(math.sqrt(np.mean(squares)), smallest)
+        total = 0.0
+        for stage, weight in enumerate(weights):
+            entropies = []
+            for y, x in zip(*np.nonzero(hole[n]), strict=True):
+                found = [k for k in range(candidates.shape[1]) if there[n, k, y, x]]
+                wanted = []
+                for k in found:
+                    off = flow[n, :, y, x] + candidates[n, k, :, y, x] - target[n, :, y, x]
+                    wanted.append(math.exp(-math.hypot(*off) / (temperature * variation)))
+                said = [math.exp(logits[stage][n, k, y, x]) for k in found]
+                entropies.append(
+                    -sum(w / sum(wanted) * math.log(s / sum(said)) for w, s in zip(wanted, said, strict=True))
+                )
+            total += weight * np.mean(entropies)
+        losses.append(total)
+    return float(np.mean(losses)) if losses else 0.0
+
+
 def listed_sgd(value, gradients, rate, momentum, decay, listings):
     """One weight after gradients, by stochastic gradient descent that comes past it several times for each."""
     buffer = None

@@ -7,7 +7,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vsdfvi.training.losses import SMALLEST_VARIATION, endpoint_error, flow_loss, hard_examples, relative_loss
+from vsdfvi.networks.dfc_compact import NEVER, Weighing
+from vsdfvi.training.losses import (
+    SMALLEST_VARIATION,
+    TEMPERATURE,
+    choice_loss,
+    endpoint_error,
+    flow_loss,
+    hard_examples,
+    relative_loss,
+)
 from vsdfvi.training.schedules import rate
 
 # Sums of a few hundred float32 numbers against float64. Measured: 3e-7. (2026-11)
@@ -114,3 +123,26 @@ def test_rates_rise_and_fall_with_the_step_alone():
     stage3 = [rate("milestones", step, 500_000, "stage3") for step in (49_999, 50_000, 100_000, 300_000)]
     assert stage3 == [1.0, 0.1, 0.01, 0.001]
     assert rate("cosine", 50, 100, "joint") == pytest.approx(0.5)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 1000))
+def test_the_choice_is_what_it_says(seed):
+    random = np.random.default_rng(seed)
+    flow, target, hole = scene(seed, batch=3, ways=1)
+    hole = hole[:, 0]
+    hole[1] = False
+    height, width = hole.shape[1:]
+    size = -(-height // 4) * 4, -(-width // 4) * 4  # the network's, which are multiples of 4
+    candidates = random.normal(0, 0.3, (3, 4, 2, *size)).astype(np.float32)
+    there = (random.random((3, 4, *size)) < 0.7).astype(np.float32)
+    there[:, 0] = 1
+    logits = [np.where(there > 0, random.normal(size=there.shape), NEVER).astype(np.float32) for _ in range(3)]
+    weighing = Weighing([torch.from_numpy(part) for part in logits], *map(torch.from_numpy, (candidates, there)))
+    weights = 0.5, 0.0, 1.0
+    found = choice_loss(weighing, *map(torch.from_numpy, (flow, target, hole)), weights)
+    doubles = (part.astype(float) for part in (candidates, there, flow, target))
+    expected = reference_training.choice_loss(
+        [part.astype(float) for part in logits], *doubles, hole, weights, SMALLEST_VARIATION, TEMPERATURE
+    )
+    assert found.item() == pytest.approx(expected, rel=1e-4, abs=1e-5)  # float32 against float64

@@ -38,6 +38,7 @@ HELP = {
     "hard_weight": "Of hard flow examples in the loss; 0 leaves mining out.",
     "made_share": "Share of samples whose motion is made instead of measured on films.",
     "easy_share": "Share of a hole's pixels, the best ones, that mining leaves out.",
+    "choice_weight": "Of the loss that teaches the compact network which candidate to choose; 0 leaves it out.",
     "clip_norm": "Longest gradient; 0: any.",
     "listings": "Update weights as often as the paper's program lists them. See docs/training.md.",
     "masks": "footage: flow as measured around holes. For the paper's networks also box, mid-box, boxes.",

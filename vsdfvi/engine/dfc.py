@@ -1,6 +1,7 @@
 """Flow inside the hole by DFC-Net: consecutive flows are gathered around a pair of frames, and its own is completed."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -18,7 +19,7 @@ from vsdfvi.frames.masks import Box
 from vsdfvi.kernels import Packed, pack
 from vsdfvi.networks import weights
 from vsdfvi.networks.dfc_chain import Key, MeasuredFlow, OfficialCompletion, Way
-from vsdfvi.networks.dfc_compact import CENTRE, CompactDFCNet
+from vsdfvi.networks.dfc_compact import CENTRE, CompactDFCNet, run_backwards
 from vsdfvi.networks.dfc_net import DFCSubNet
 
 _PUBLISHED = ("dfc_stage1_resnet101", "dfc_stage1_resnet50", "dfc_refine_resnet101", "dfc_refine_resnet50")
@@ -84,31 +85,81 @@ class CompactCompletion:
             return prefilled
         first, last = footage.scene(n, self.radius)
         pairs = np.clip(np.arange(n - CENTRE, n + CENTRE + 1), first, last - 1).tolist()
+        windows = [self._window(footage, n, box, k, pairs) for k, box in enumerate(boxes)]
+        # Each way by itself: they are alike to the network, and so there is work for two threads.
+        ways = [(window, backwards) for window in windows for backwards in (False, True)]
+        corrections = footage.workers.map(self._correct, ways)
         scale = footage.flow_scale
-        corners = [(box[0] // scale, box[1] // scale) for box in boxes]
-        return pack(corners, [self._complete(footage, prefilled.planes(k), box, pairs) for k, box in enumerate(boxes)])
+        stacks = []
+        for k, box in enumerate(boxes):
+            correction = np.concatenate(corrections[2 * k : 2 * k + 2]) * np.float32(2 * scale)
+            _, height, width = prefilled.planes(k).shape
+            unknown = footage.unknown(n, box) > 0
+            stacks.append(np.where(unknown, prefilled.planes(k) + correction[:, :height, :width], prefilled.planes(k)))
+        return pack([(box[0] // scale, box[1] // scale) for box in boxes], stacks)
 
-    def _complete(
-        self, footage: Footage, prefilled: NDArray[np.float32], box: Box, pairs: list[int]
-    ) -> NDArray[np.float32]:
-        """Flow on one box: its Laplace filling, corrected where flow is not measured."""
-        scale = np.float32(footage.flow_scale)
-        height, width = prefilled.shape[1:]
-        corner = box[0] // footage.flow_scale, box[1] // footage.flow_scale
-        flows, masks = {}, {}
-        for pair in sorted(set(pairs)):
-            flow, there = footage.prefilled(pair).crop(*corner, width, height)
-            flow = np.where(there, flow, prefilled) if there.any() else prefilled
-            masks[pair] = np.maximum(footage.unknown(pair, box), ~there)
-            flows[pair] = halved(_even(flow / scale))
-        window = np.stack([flows[pair] for pair in pairs])
-        coarse = np.stack([_halved_mask(_even(masks[pair][None])[0]) for pair in pairs]).astype(np.float32)
-        with torch_call("completion", "dfc", (height, width), "laplace"), torch.inference_mode():
-            answer = self._network(torch.from_numpy(window)[None], torch.from_numpy(coarse)[None])[-1][0].numpy()
-        rows, columns = answer.shape[1:]
-        finer = [cv2.resize(plane, (2 * columns, 2 * rows), interpolation=cv2.INTER_LINEAR) for plane in answer]
-        correction = np.stack(finer)[:, :height, :width] * (2 * scale)
-        return np.where(masks[pairs[CENTRE]], prefilled + correction, prefilled).astype(np.float32, copy=False)
+    def _window(
+        self, footage: Footage, n: int, box: Box, number: int, pairs: list[int]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Flow and what is unknown of it, of consecutive pairs, on a box of pair n's, at half the size of flow."""
+        middle, whole = self._halved(footage, n, box, number), footage.boxes(n)
+        flows, masks = {n: middle[0]}, {n: middle[1]}
+        for pair in set(pairs) - {n}:
+            if footage.boxes(pair) == whole:
+                flows[pair], masks[pair] = self._halved(footage, pair, box, number)
+            else:
+                flows[pair], masks[pair] = self._cropped(footage, pair, box, middle[0])
+        return np.stack([flows[pair] for pair in pairs]), np.stack([masks[pair] for pair in pairs])
+
+    def _halved(
+        self, footage: Footage, n: int, box: Box, number: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Flow of a pair on one of its own boxes, and what is unknown of it."""
+
+        def make() -> Halved:
+            flow = halved(_even(footage.prefilled(n).planes(number) / np.float32(footage.flow_scale)))
+            return Halved(flow, _halved_mask(footage.unknown(n, box)))
+
+        made = footage.remember(("halved", n, number), make)
+        return made.flow, made.unknown
+
+    def _cropped(
+        self, footage: Footage, n: int, box: Box, middle: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Flow of a pair on a box of another; where it has none, that of the other, unknown."""
+        scale = footage.flow_scale
+        x0, y0, x1, y1 = box
+        width, height = -(-(x1 - x0) // scale), -(-(y1 - y0) // scale)
+        flow, there = footage.prefilled(n).crop(x0 // scale, y0 // scale, width, height)
+        if not there.any():
+            return middle, np.ones(middle.shape[1:], np.float32)
+        small, missing = halved(_even(flow / np.float32(scale))), _halved_mask((~there).astype(np.uint8))
+        unknown = np.maximum(_halved_mask(footage.unknown(n, box)), missing)
+        return np.where(missing > 0, middle, small), unknown
+
+    def _correct(self, way: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], bool]) -> NDArray[np.float32]:
+        """What to add to one way's flow, ``(2, height, width)`` of the size of flow, in pixels of half that size."""
+        window, backwards = way
+        size = window[0].shape[-2:]
+        with torch_call("completion", "dfc", size, "laplace"), torch.inference_mode():
+            flow, unknown = (torch.from_numpy(part)[None] for part in window)
+            if backwards:
+                flow, unknown = run_backwards(flow, unknown)
+            answer = self._network(flow, unknown)[-1][0].numpy()
+        size = 2 * size[1], 2 * size[0]
+        return np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in answer])
+
+
+@dataclass(frozen=True, slots=True)
+class Halved:
+    """Flow ``(4, height, width)`` on half its grid, in pixels of that, and where it is unknown: 1, else 0."""
+
+    flow: NDArray[np.float32]
+    unknown: NDArray[np.float32]
+
+    @property
+    def nbytes(self) -> int:
+        return self.flow.nbytes + self.unknown.nbytes
 
 
 def _even[Sample: np.generic](planes: NDArray[Sample]) -> NDArray[Sample]:
@@ -117,9 +168,12 @@ def _even[Sample: np.generic](planes: NDArray[Sample]) -> NDArray[Sample]:
     return np.pad(planes, ((0, 0), (0, height % 2), (0, width % 2)), mode="edge") if height % 2 or width % 2 else planes
 
 
-def _halved_mask(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    height, width = mask.shape
-    return mask.reshape(height // 2, 2, width // 2, 2).max(axis=(1, 3))
+def _halved_mask(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """1 where any of four is."""
+    even = _even(mask[None])[0]
+    height, width = even.shape
+    anywhere: NDArray[np.uint8] = even.reshape(height // 2, 2, width // 2, 2).max(axis=(1, 3))
+    return anywhere.astype(np.float32)
 
 
 class PublishedCompletion:

@@ -1,6 +1,7 @@
 """What is known of single frames and of neighbours: hole, flow, cuts, sources. Each is made once and kept a while."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -21,6 +22,13 @@ MARGIN = 48 / 240  # share of the frame's height around a hole that flow is esti
 _SHORTEST_MARGIN = 32
 _THUMBNAIL = (32, 18)  # cells of the picture that cuts are looked for on
 _SHIFT = 2  # cells that a camera may pan between neighbours
+
+
+class Sized(Protocol):
+    """What says how much memory it takes."""
+
+    @property
+    def nbytes(self) -> int: ...
 
 
 class Footage:
@@ -56,7 +64,7 @@ class Footage:
         self._still_mask = mask.frames == 1
         self._cache = cache
         self._complete = complete
-        self._estimator = estimator_of(settings.flow)
+        self.estimator = estimator_of(settings.flow)
         self._clip: Mapping[int, Frame] = {}
         self._mask: Mapping[int, Frame] = {}
         self.read: set[int] = set()
@@ -131,6 +139,10 @@ class Footage:
         complete = self._complete
         return self._cache.get(("flow", n), lambda: complete(self, n), lambda packed: packed.nbytes)
 
+    def remember[Made: Sized](self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """What ``make`` makes, a function of the key alone, kept as the footage's own results are."""
+        return self._cache.get(key, make, lambda made: made.nbytes)
+
     def prefilled(self, n: int) -> Packed:
         """The same with what is unknown filled by the Laplace equation alone."""
         return self._cache.get(("prefilled", n), lambda: self._make_flow(n), lambda packed: packed.nbytes)
@@ -142,7 +154,7 @@ class Footage:
         grown = rim * scale
         x0, y0, x1, y1 = box[0] - grown, box[1] - grown, box[2] + grown, box[3] + grown
         hole = np.maximum(*(self.hole(k).crop(x0, y0, x1 - x0, y1 - y0) for k in (n, n + 1)))
-        return unknown_flow(_coarser_hole(hole, scale), rim)[rim:-rim, rim:-rim]
+        return unknown_flow(coarser_hole(hole, scale), rim)[rim:-rim, rim:-rim]
 
     def _make_flow(self, n: int) -> Packed:
         scale = self.flow_scale
@@ -151,9 +163,9 @@ class Footage:
             x0, y0, x1, y1 = box
             hole = np.maximum(*(self.hole(k).crop(x0, y0, x1 - x0, y1 - y0) for k in (n, n + 1)))
             pictures = [luma(self.frame(k), self.format, box) for k in (n, n + 1)]
-            jobs.append((_coarser(pictures[0], scale), _coarser(pictures[1], scale), _coarser_hole(hole, scale)))
+            jobs.append((coarser(pictures[0], scale), coarser(pictures[1], scale), coarser_hole(hole, scale)))
             corners.append((x0 // scale, y0 // scale))
-        in_order = self.workers.map if self._estimator.concurrent else map
+        in_order = self.workers.map if self.estimator.concurrent else map
         return pack(corners, list(in_order(self.measure_flow, jobs)))
 
     def measure_flow(
@@ -163,9 +175,9 @@ class Footage:
         earlier, later, hole = job
         rim, refined_rim = (max(1, round(share * self.size[0] / self.flow_scale)) for share in (RIM, REFINED_RIM))
         neutral = neutralise(earlier, later, hole)
-        flow = complete_flow(estimate_flow(neutral, self._estimator, self.workers), unknown_flow(hole, rim))
+        flow = complete_flow(estimate_flow(neutral, self.estimator, self.workers), unknown_flow(hole, rim))
         for last in (False, True):  # a third pass gains nothing
-            flow = refine_flow(neutral, hole, flow, self._estimator, self.workers, full=last)
+            flow = refine_flow(neutral, hole, flow, self.estimator, self.workers, full=last)
             flow = complete_flow(flow, unknown_flow(hole, refined_rim))
         return flow * np.float32(self.flow_scale)
 
@@ -261,7 +273,7 @@ def picture_change(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     return best / 255.0 if np.isfinite(best) else 0.0
 
 
-def _coarser(picture: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
+def coarser(picture: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
     """A picture at 1/scale of its size, each sample the mean of what it covers."""
     if scale == 1:
         return picture
@@ -271,7 +283,7 @@ def _coarser(picture: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
     return cv2.resize(padded, size, interpolation=cv2.INTER_AREA).astype(np.float32, copy=False)
 
 
-def _coarser_hole(hole: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+def coarser_hole(hole: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
     """A hole at 1/scale of its size: unknown where any pixel is."""
     height, width = hole.shape
     padded = np.pad(hole, ((0, -height % scale), (0, -width % scale)))

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsdfvi.engine import paper
+from vsdfvi.engine.bridging import BridgedCompletion
 from vsdfvi.engine.cache import Cache
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.paper_samples import Picture
@@ -46,7 +47,7 @@ class Inpainter:
         if settings.completion == "dfc":
             from vsdfvi.engine.dfc import load_completion  # torch comes with it
 
-            complete = load_completion(settings.weights, self._cache)
+            complete = BridgedCompletion(load_completion(settings.weights, self._cache))
             self.reach += complete.radius
         self._footage = Footage(settings, clip, mask, self._cache, self._workers, complete)
         self._generator = None

@@ -1,5 +1,6 @@
 """Carry known pixels along completed flow into the hole."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ from numpy.typing import NDArray
 
 from vsdfvi.engine.footage import Footage
 from vsdfvi.frames.masks import subsampled
-from vsdfvi.kernels import LOST, sample_lanczos, trace_step
+from vsdfvi.kernels import LOST, Packed, sample_lanczos, trace_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ def walk(
     stop: bool,
     limit: float,
     blocks: bool = False,
+    flow: Callable[[int], Packed] | None = None,
 ) -> Trajectories:
     """Walk pixels of frame n along completed flow, frame by frame, composing one trajectory for each.
 
@@ -97,7 +99,9 @@ def walk(
         stop: End a walk on known picture. Without it, walks that take all steps end with ``state`` 0.
         limit: Forward/backward disagreement, in pixels, that loses a walk.
         blocks: Known is what is known in every plane (``Footage.block_hole``); else what is known in plane 0.
+        flow: Between frames n and n + 1, by n; ``Footage.flow`` unless given.
     """
+    flow = footage.flow if flow is None else flow
     count = x.size
     trajectories = Trajectories(
         x.astype(np.float32), y.astype(np.float32), np.zeros(count, np.float32), np.zeros(count, np.int32)
@@ -109,7 +113,7 @@ def walk(
             trajectories.state[trajectories.state == 0] = LOST
             break
         trace_step(
-            trajectories.x, trajectories.y, trajectories.error, trajectories.state, footage.flow(pair),
+            trajectories.x, trajectories.y, trajectories.error, trajectories.state, flow(pair),
             footage.block_hole(entered) if blocks else footage.hole(entered), size=footage.size, later=later,
             step=step, stop=stop, scale=footage.flow_scale, limit=limit,
         )  # fmt: skip

@@ -79,12 +79,15 @@ def luma(frame: Frame, video_format: VideoFormat, box: tuple[int, int, int, int]
     Floats are clipped to 0..1 first, and what is not a number becomes 0, so that flow can be estimated on any frame.
     """
     x0, y0, x1, y1 = box
-    parts = [
-        plane[y0:y1, x0:x1].astype(np.float32) for plane in frame.planes[: 3 if video_format.family == "RGB" else 1]
-    ]
-    value = parts[0]
+    planes = frame.planes[: 3 if video_format.family == "RGB" else 1]
+    return luma_of([plane[y0:y1, x0:x1].astype(np.float32) for plane in planes], video_format)
+
+
+def luma_of(planes: Sequence[NDArray[np.float32]], video_format: VideoFormat) -> NDArray[np.float32]:
+    """Luma of codes: of red, green and blue for RGB, else of plane 0 alone; as ``luma`` has it."""
+    value = planes[0]
     if video_format.family == "RGB":
-        value = LUMA_WEIGHTS[0] * parts[0] + LUMA_WEIGHTS[1] * parts[1] + LUMA_WEIGHTS[2] * parts[2]
+        value = LUMA_WEIGHTS[0] * planes[0] + LUMA_WEIGHTS[1] * planes[1] + LUMA_WEIGHTS[2] * planes[2]
     if video_format.is_float:
         value = np.clip(np.nan_to_num(value, nan=0.0), 0.0, 1.0)
     return value * np.float32(255.0 / video_format.peak)

@@ -10,19 +10,19 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader, Dataset
 
-from vsdfvi.networks.dfc_compact import CENTRE, CompactDFCNet
+from vsdfvi.networks.dfc_compact import CENTRE, CompactDFCNet, Weighing, run_backwards
 from vsdfvi.networks.weights import load
 from vsdfvi.training.checkpoints import export_weights
 from vsdfvi.training.holes import KINDS
-from vsdfvi.training.losses import endpoint_error, relative_loss
+from vsdfvi.training.losses import choice_loss, endpoint_error, relative_loss
 from vsdfvi.training.options import FlowOptions
 from vsdfvi.training.run import Machine, Outcome, Task, facts, run
 from vsdfvi.training.schedules import rate
 from vsdfvi.training.sequences import Library
 from vsdfvi.training.windows import HeldOutWindows, SequenceStore, TrainingWindows
 
-_STAGE_WEIGHTS = 0.5, 0.7, 1.0
-"""Of the three stages' losses where they learn together: the last one's answer is what is used."""
+STAGE_WEIGHTS = 0.5, 0.7, 1.0
+"""Of the compact network's three stages where they learn together: the last one's answer is what is used."""
 
 
 class FlowTask(Task):
@@ -62,7 +62,9 @@ class CompactTask(FlowTask):
     ) -> None:
         FlowTask.__init__(self, options, machine, store)
         network = CompactDFCNet() if initial is None else load(initial, "dfc_compact")
-        self.network = network.to(machine.device).train()
+        assert isinstance(network, CompactDFCNet)
+        self._compact = network.to(machine.device).train()
+        self.network = self._compact
         learning = learning_parameters(self.network, options.phase)
         self.optimiser = torch.optim.AdamW(learning, options.learning_rate, weight_decay=options.weight_decay)
         self.networks, self.optimisers = {}, {"network": self.optimiser}
@@ -73,9 +75,12 @@ class CompactTask(FlowTask):
         """Make a step, and return its loss."""
         flow, unknown, target, hole = batch
         self.set_rate(self.optimiser, step)
+        # Both ways: flow to the earlier frame is flow to the later one of the film run backwards.
+        flow, unknown = (torch.cat(pair) for pair in zip((flow, unknown), run_backwards(flow, unknown), strict=True))
+        target, hole = torch.cat(target.chunk(2, dim=1)), torch.cat([hole, hole])
         with self.autocast():
-            corrections = self.network(flow, unknown)
-        loss = self.loss([flow[:, CENTRE] + correction.float() for correction in corrections], target, hole)
+            weighing = self._compact.weigh(flow, unknown)
+        loss = self.loss(weighing, flow[:, CENTRE, :2], target, hole)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         if self.options.clip_norm:
@@ -83,22 +88,23 @@ class CompactTask(FlowTask):
         self.optimiser.step()
         return loss.item()
 
-    def loss(self, answers: list[Tensor], target: Tensor, hole: Tensor) -> Tensor:
+    def loss(self, weighing: Weighing, before: Tensor, target: Tensor, hole: Tensor) -> Tensor:
         """The loss of the stage that learns, or of all, weighted."""
+        options = self.options
         weights = (
-            _STAGE_WEIGHTS
-            if self.options.phase == "joint"
-            else tuple(float(f"stage{number}" == self.options.phase) for number in (1, 2, 3))
+            STAGE_WEIGHTS
+            if options.phase == "joint"
+            else tuple(float(f"stage{number}" == options.phase) for number in (1, 2, 3))
         )
-        losses = [
-            weight
-            * relative_loss(
-                answer, target, hole, hard_weight=self.options.hard_weight, easy_share=self.options.easy_share
-            )
-            for weight, answer in zip(weights, answers, strict=True)
-            if weight
-        ]
-        return torch.stack(losses).sum()
+        loss = options.choice_weight * choice_loss(weighing, before, target, hole, weights)
+        height, width = hole.shape[1:]
+        for weight, correction in zip(weights, weighing.corrections(), strict=True):
+            if weight:
+                loss = loss + weight * relative_loss(
+                    before + correction[..., :height, :width], target, hole,
+                    hard_weight=options.hard_weight, easy_share=options.easy_share,
+                )  # fmt: skip
+        return loss
 
     def measure(self, loader: Callable[[Dataset[Any]], DataLoader[Any]]) -> dict[str, float]:
         """End-point error of the stage that learns, and Laplace's, over all and for each kind of hole."""
@@ -110,7 +116,8 @@ class CompactTask(FlowTask):
                 flow, unknown, target, hole = (part.to(self.machine.device) for part in parts)
                 before, target, hole = flow[0, CENTRE], target[0], hole[0]
                 with self.autocast():
-                    correction = self.network(flow, unknown)[number][0].float()
+                    ways = (flow, unknown), run_backwards(flow, unknown)
+                    correction = torch.cat([self.network(*way)[number][0].float() for way in ways])
                 ours, theirs = endpoint_error(before + correction, target, hole), endpoint_error(before, target, hole)
                 errors.append((kind[0], ours.item(), theirs.item()))
         self.network.train()

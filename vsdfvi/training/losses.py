@@ -1,7 +1,14 @@
 """What training of flow completion makes small: errors in the hole, and once more those that are large."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+
+from vsdfvi.networks.dfc_compact import NEVER, Weighing
+
+TEMPERATURE = 0.05
+"""Error, as a part of how much flow varies, by which a candidate must be worse to be e times less likely."""
 
 EASY_SHARE = 0.5
 """Share of a picture's hole, its best pixels, that hard flow example mining leaves out (the authors' program)."""
@@ -72,15 +79,44 @@ def relative_loss(
     however fast it moves and however large its hole is.
 
     Shapes:
-        flow, target: ``(B, 4, H, W)``, pixels. hole: ``(B, H, W)`` bool; windows without any are left out.
+        flow, target: ``(B, 2 D, H, W)`` for D directions, pixels.
+        hole: ``(B, H, W)`` bool; windows without any are left out.
     """
     mean = target.mean((2, 3), keepdim=True)
     variation = (target - mean).square().mean((1, 2, 3)).sqrt().clamp_min(SMALLEST_VARIATION)
-    error = (flow - target).abs().sum(1) / (2 * variation[:, None, None])
+    ways = flow.shape[1] // 2
+    error = (flow - target).abs().sum(1) / (ways * variation[:, None, None])
     losses = _means(error, hole)
     if hard_weight:
         losses = losses + hard_weight * _means(error, hard_examples(error, hole, easy_share))
     return losses.sum() / hole.flatten(1).any(1).sum().clamp_min(1)
+
+
+def choice_loss(
+    weighing: Weighing, flow: Tensor, target: Tensor, hole: Tensor, stage_weights: Sequence[float]
+) -> Tensor:
+    """How far the weights of candidates are from those that the truth would give: cross-entropy, a mean of windows.
+
+    The truth prefers a candidate the nearer it is, softly: ``exp(-error / (TEMPERATURE * variation))``. The error of a
+    blend alone teaches next to nothing once one candidate has all of the weight, and a network that is new to this
+    gives it to the Laplace filling within a hundred steps, and for good.
+
+    Shapes:
+        weighing: of the compact network, given windows ``(B, ...)``.
+        flow: the Laplace filling's fw ``(B, 2, H, W)``, pixels. target: likewise. hole: ``(B, H, W)`` bool.
+    """
+    height, width = hole.shape[1:]
+    mean = target.mean((2, 3), keepdim=True)
+    variation = (target - mean).square().mean((1, 2, 3)).sqrt().clamp_min(SMALLEST_VARIATION)
+    error = (weighing.candidates[..., :height, :width] - (target - flow)[:, None]).square().sum(2).sqrt()
+    error = error / (TEMPERATURE * variation[:, None, None, None])
+    there = weighing.there[..., :height, :width] > 0
+    wanted = (-error).masked_fill(~there, NEVER).softmax(1)
+    total = flow.new_zeros(())
+    for weight, logits in zip(stage_weights, weighing.logits, strict=True):
+        likelihood = logits[..., :height, :width].log_softmax(1).masked_fill(~there, 0.0)
+        total = total + weight * _means(-(wanted * likelihood).sum(1), hole).sum()
+    return total / hole.flatten(1).any(1).sum().clamp_min(1)
 
 
 def endpoint_error(flow: Tensor, target: Tensor, hole: Tensor) -> Tensor:

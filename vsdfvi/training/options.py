@@ -123,6 +123,7 @@ class FlowOptions(RunOptions):
         weight_decay: Of AdamW (compact) or SGD (paper).
         hard_weight: Of hard examples in the loss; 0 leaves mining out.
         easy_share: Share of a hole's pixels that mining leaves out.
+        choice_weight: Of the cross-entropy that teaches the compact network which candidate to choose.
         clip_norm: Longest gradient; 0 for any.
         listings: For ``paper``: update each weight as often as the authors' program does (``sgd.py``).
         masks: ``footage``: flow around holes as the filter measures it. For ``paper`` also the authors' rectangles,
@@ -145,6 +146,7 @@ class FlowOptions(RunOptions):
     weight_decay: float = 1e-4
     hard_weight: float = 1.0
     easy_share: float = 0.5
+    choice_weight: float = 0.15
     clip_norm: float = 1.0
     listings: bool = True
     masks: str = "footage"
@@ -167,7 +169,7 @@ class FlowOptions(RunOptions):
             schedule=("one-cycle", "cosine", "milestones", "constant"),
             masks=("footage",) if self.preset == "compact" else ("footage", "box", "mid-box", "boxes"),
         )
-        self._check_amounts("weight_decay", "hard_weight", "clip_norm")
+        self._check_amounts("weight_decay", "hard_weight", "choice_weight", "clip_norm")
         self._check_integers(
             ("crop", 0, 4096, "pixels"),
             ("frames", 3, 400, "frames"),

@@ -1,0 +1,213 @@
+"""Flow across the hole, measured: what earlier frames show of it against what later ones show."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vsdfvi.engine.completion import REFINED_RIM, FlowCompletion, unknown_flow
+from vsdfvi.engine.footage import Footage, coarser, coarser_hole
+from vsdfvi.engine.propagation import HolePixels, sample_sources, walk
+from vsdfvi.frames.masks import Box
+from vsdfvi.frames.pixels import luma, luma_of
+from vsdfvi.kernels import Packed, pack
+from vsdfvi.kernels.laplace import laplace_fill
+
+_FADE = 2.0  # rims over which a correction fades into what is unknown beside it
+STEPS = 3
+"""Frames that are looked into on each side. What is seen from farther away says little about one pair of frames."""
+
+_NEIGHBOURHOOD = 32  # samples of flow around what is measured that the estimator sees
+_LEVEL = 0.25  # movement of a sweep, in 8-bit codes, at which what nobody shows is smooth enough to carry no edge
+_STILL = 0.02  # pixels: movement of a sweep at which spread corrections have settled
+
+
+class BridgedCompletion:
+    """Completes flow, and sets it right where pictures show both of its ends.
+
+    The hole of the pair's earlier frame is filled with what frames before it show there, that of the later one with
+    what frames after it show, each along completed flow. Were that flow right, flow between the two pictures would be
+    the same. What it differs by is the error of the whole path from the source before to the source after; every pair
+    on the path is given its share. This is a measurement inside the hole: completion can only guess there.
+
+    Args:
+        complete: Makes the flow to begin with.
+
+    Source:
+        Ours. Matching what lies before against what lies after is how motion across missing frames is found
+        (bilateral motion estimation: Choi, Han, Kim and Ko, "Motion-compensated frame interpolation using bilateral
+        motion estimation and adaptive overlapped block motion compensation", IEEE TCSVT 17(4), 2007).
+    """
+
+    def __init__(self, complete: FlowCompletion) -> None:
+        self._complete = complete
+        self.radius = complete.radius + STEPS
+        self.whole = complete.whole
+
+    def __call__(self, footage: Footage, n: int) -> Packed:
+        """Completed flow between frames n and n + 1, on the boxes that it is measured on."""
+        completed = self.completed(footage, n)
+        boxes = footage.boxes(n)
+        if not boxes or footage.cut(n):
+            return completed
+        ends = self.shown(footage, n, later=False), self.shown(footage, n + 1, later=True)
+
+        # The footage is asked by this thread alone.
+        jobs = [
+            _Gap(
+                completed.planes(k), footage.unknown(n, box) > 0,
+                _End.of(footage, n, ends[0], box), _End.of(footage, n + 1, ends[1], box),
+            )
+            for k, box in enumerate(boxes)
+        ]  # fmt: skip
+        in_order = footage.workers.map if footage.estimator.concurrent else map
+        corners = [(x, y) for x, y in completed.boxes[:, :2].tolist()]
+        return pack(corners, list(in_order(lambda gap: _measured(footage, gap), jobs)))
+
+    def completed(self, footage: Footage, n: int) -> Packed:
+        """Flow between frames n and n + 1 before it is set right."""
+        return footage.remember(("completed", n), lambda: self._complete(footage, n))
+
+    def shown(self, footage: Footage, n: int, *, later: bool) -> "Shown":
+        """What the nearest later frames, or earlier ones, show of frame n's hole."""
+
+        def make() -> Shown:
+            return show(footage, n, lambda pair: self.completed(footage, pair), later=later)
+
+        return footage.remember(("shown", n, later), make)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What frames on one side show of a frame's hole.
+
+    Attributes:
+        x, y: int32 ``(pixels)``: the hole.
+        value: float32, luma from 0 to 255; of no meaning where nothing is shown.
+        steps: int32, how many frames away it is shown; 0 where none shows it.
+    """
+
+    x: NDArray[np.int32]
+    y: NDArray[np.int32]
+    value: NDArray[np.float32]
+    steps: NDArray[np.int32]
+
+    @property
+    def nbytes(self) -> int:
+        return self.x.nbytes + self.y.nbytes + self.value.nbytes + self.steps.nbytes
+
+
+def show(footage: Footage, n: int, flow: Callable[[int], Packed], *, later: bool) -> Shown:
+    """What the nearest later frames, or earlier ones, show of frame n's hole along some flow, given by pair."""
+    hole = footage.hole(n)
+    rows, columns = np.nonzero(hole.samples)
+    x, y = (columns + hole.x).astype(np.int32), (rows + hole.y).astype(np.int32)
+    limit = footage.settings.consistency
+    ends = walk(footage, n, x, y, later=later, steps=STEPS, stop=True, limit=limit, flow=flow)
+    index = np.arange(x.size, dtype=np.int32)
+    planes = 3 if footage.format.family == "RGB" else 1
+    pixels = HolePixels(x, y, (x,) * planes, (y,) * planes, (index[:, None],) * planes)
+    samples = [
+        sample_sources(footage, n, pixels, plane, index, (x, y), ends, 1 if later else -1) for plane in range(planes)
+    ]
+    value = luma_of([value for _, value in samples], footage.format)
+    return Shown(x, y, value, np.where(samples[0][0], ends.state, 0).astype(np.int32))
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """One of a pair's two pictures on a box of the grid of flow, with its hole filled from one side.
+
+    Attributes:
+        picture: float32 ``(height, width)``, luma from 0 to 255.
+        missing: uint8, 1 where the hole is not shown.
+        steps: float32, how many frames away the hole is shown; 0 outside it.
+    """
+
+    picture: NDArray[np.float32]
+    missing: NDArray[np.uint8]
+    steps: NDArray[np.float32]
+
+    @staticmethod
+    def of(footage: Footage, n: int, what: Shown, box: Box) -> "_End":
+        """Frame n on a box."""
+        x0, y0, x1, y1 = box
+        picture = luma(footage.frame(n), footage.format, box)
+        inside = (what.x >= x0) & (what.x < x1) & (what.y >= y0) & (what.y < y1)
+        at = what.y[inside] - y0, what.x[inside] - x0
+        steps = np.zeros(picture.shape, np.uint8)
+        steps[at] = what.steps[inside]
+        missing = np.zeros(picture.shape, np.uint8)
+        missing[at] = what.steps[inside] == 0
+        found = steps > 0
+        values = np.zeros_like(picture)
+        values[at] = what.value[inside]
+        scale = footage.flow_scale
+        return _End(
+            coarser(np.where(found, values, picture), scale), coarser_hole(missing, scale),
+            coarser_hole(steps, scale).astype(np.float32),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """What there is to measure on one box.
+
+    Attributes:
+        flow: Completed, ``(4, height, width)`` in pixels of the frame.
+        unknown: bool, where it is not measured.
+        earlier, later: The pair's pictures.
+    """
+
+    flow: NDArray[np.float32]
+    unknown: NDArray[np.bool_]
+    earlier: _End
+    later: _End
+
+
+def _measured(footage: Footage, gap: _Gap) -> NDArray[np.float32]:
+    """Flow on one box, set right where both ends are shown."""
+    flow, unknown, earlier, later = gap.flow, gap.unknown, gap.earlier, gap.later
+    rim = max(1, round(REFINED_RIM * footage.size[0] / footage.flow_scale))
+    missing = np.maximum(earlier.missing, later.missing)
+    sure = unknown & (unknown_flow(missing, rim) == 0)
+    if not sure.any():
+        return flow
+    left, top, columns, rows = cv2.boundingRect(sure.astype(np.uint8))
+    part = (
+        slice(max(0, top - _NEIGHBOURHOOD), top + rows + _NEIGHBOURHOOD),
+        slice(max(0, left - _NEIGHBOURHOOD), left + columns + _NEIGHBOURHOOD),
+    )
+    scale = np.float32(footage.flow_scale)
+    before = np.ascontiguousarray(flow[:, *part]) / scale
+    pictures = np.stack([earlier.picture[part], later.picture[part]])
+    if missing[part].any():
+        pictures = laplace_fill(pictures, np.ascontiguousarray(missing[part]), _LEVEL)
+    found = footage.estimator.both_ways(pictures[0], pictures[1], before, footage.workers, full=True)
+    error = found - before
+    height, width = error.shape[1:]
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    for here, there, way in ((earlier, later, slice(0, 2)), (later, earlier, slice(2, 4))):
+        far = cv2.remap(
+            np.ascontiguousarray(there.steps[part]), x + before[way][0], y + before[way][1], cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )  # fmt: skip
+        error[way] /= here.steps[part] + 1 + far
+    correction = _spread(error, sure[part], unknown[part], rim)
+    out = flow.copy()
+    out[:, *part] += correction * scale
+    return out
+
+
+def _spread(
+    error: NDArray[np.float32], sure: NDArray[np.bool_], unknown: NDArray[np.bool_], rim: int
+) -> NDArray[np.float32]:
+    """Corrections where they are sure, free of stray vectors, and fading into what is unknown beside them."""
+    error = np.where(sure, error, np.float32(0))
+    error = laplace_fill(error, (unknown & ~sure).astype(np.uint8), _STILL)
+    distance = cv2.distanceTransform((~sure).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    fading = np.clip(1 - distance / np.float32(_FADE * rim), 0, 1)
+    smooth = np.stack([cv2.medianBlur(plane, 5) for plane in error * fading])
+    return np.where(unknown, smooth, np.float32(0)).astype(np.float32, copy=False)
