@@ -60,7 +60,7 @@ class Settings:
     dilate: int = 0
     consistency: float = 1.5
     flow: str = "dis"
-    completion: str = "laplace"
+    completion: str = "dfc"
     propagation: str = "trace"
     synthesis: str = "exemplar"
     weights: str = ""

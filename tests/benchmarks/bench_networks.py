@@ -19,7 +19,7 @@ import torch  # noqa: E402  which needs the path
 from vsdfvi.engine.flow import DenseInverseSearch, refine_flow  # noqa: E402
 from vsdfvi.kernels import Workers  # noqa: E402
 from vsdfvi.networks.deepfill import DeepFill, inpaint  # noqa: E402
-from vsdfvi.networks.dfc_compact import CompactDFCNet  # noqa: E402
+from vsdfvi.networks.dfc_compact import CompactDFCNet, run_backwards  # noqa: E402
 from vsdfvi.networks.dfc_net import DFCSubNet, refine_resnet50, stage1_resnet50, stage1_resnet101  # noqa: E402
 
 SIZES = ((240, 432), (480, 848))  # height, width
@@ -42,11 +42,19 @@ def calls(size: tuple[int, int], random: np.random.Generator) -> dict[str, Calla
         return lambda: network(given)
 
     compact, deepfill = CompactDFCNet().eval(), DeepFill().eval()
-    window, unknown = torch.randn(1, 11, 4, height // 2, width // 2), torch.zeros(1, 11, height // 2, width // 2)
+    window, everywhere = torch.randn(1, 11, 4, height // 2, width // 2), torch.zeros(1, 11, height // 2, width // 2)
+    box = everywhere.clone()
+    box[..., height // 8 * 2 : height // 8 * 3, width // 8 * 2 : width // 8 * 3] = 1
+    everywhere[..., :: height // 2 - 1, :: width // 2 - 1] = 1  # the corners: the network looks around what is unknown
+
+    def both_ways(unknown: torch.Tensor) -> Callable[[], object]:
+        return lambda: (compact(window, unknown), compact(*run_backwards(window, unknown)))
+
     image = np.repeat(pictures[:1] / 255, 3, axis=0).astype(np.float32)
     return {
         "optical flow": lambda: refine_flow(pictures, hole, flow, DenseInverseSearch(), Workers(1), full=True),
-        "DFC-Net, compact, whole frame": lambda: compact(window, unknown),
+        "DFC-Net, compact, holes everywhere, both ways": both_ways(everywhere),
+        "DFC-Net, compact, a box of 1/16, both ways": both_ways(box),
         "DFC-Net, stage 1, ResNet-50, half size": sub_network(stage1_resnet50().eval(), 33),
         "DFC-Net, stage 1, ResNet-101, half size": sub_network(stage1_resnet101().eval(), 33),
         "DFC-Net, refinement, ResNet-50, half size": sub_network(refine_resnet50().eval(), 66),

@@ -259,9 +259,9 @@ def test_a_cache_that_keeps_nothing_costs_time_alone(monkeypatch):
     expected = lender.of_scene(scene, radius=2, keyframe_interval=3).film()
     lent = lender.of_scene(scene, radius=2, keyframe_interval=3)
     lent.inpainter._cache.budget_bytes = 0
-    for found, remembered in zip(lent.film(), expected, strict=True):
-        for a, b in zip(found, remembered, strict=True):
-            assert_same_bits(a, b)
+    # One frame: it makes all that lies around it many times over.
+    for found, remembered in zip(lent.render(1), expected[1], strict=True):
+        assert_same_bits(found, remembered)
 
 
 def test_what_was_lent_may_be_overwritten_afterwards():

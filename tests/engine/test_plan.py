@@ -128,7 +128,18 @@ def test_a_frame_without_a_hole_asks_for_no_other():
 def test_a_speck_on_one_frame_asks_for_its_neighbours():
     mask = scenes.empty(FORM)
     mask[20, 20:26, 30:36] = True
-    assert asked(scenes.still(FORM, mask), 20, scene_threshold=0) == "20..20 19..20 19..21"
+    scene = scenes.still(FORM, mask)
+    assert asked(scene, 20, scene_threshold=0, completion="laplace") == "20..20 19..20 19..21"
+
+
+def test_flow_completion_asks_for_what_it_may_look_at():
+    """No more than its window and what is measured across the hole: 6 frames and 3, and one at the pair's other end."""
+    mask = scenes.empty(FORM)
+    mask[20, 20:26, 30:36] = True
+    last = asked(scenes.still(FORM, mask), 20, scene_threshold=0).split()[-1]
+    first, last = (int(number) for number in last.split(".."))
+    assert first >= 20 - 10
+    assert last <= 20 + 10
 
 
 def test_no_request_reaches_further_than_the_radius_and_the_key_frames():
@@ -140,7 +151,7 @@ def test_no_request_reaches_further_than_the_radius_and_the_key_frames():
         first, last = lent.asked[n][-1]
         assert n - lent.inpainter.reach <= first
         assert last <= n + lent.inpainter.reach
-    assert lent.inpainter.reach == 3 + 4 + 1
+    assert lent.inpainter.reach == 3 + 4 + 1 + 6 + 3  # of completion: its window, and what is seen across the hole
 
 
 def test_what_was_not_lent_has_no_influence():

@@ -271,7 +271,7 @@ sys.exit("torch" in sys.modules)
 def refusal(error, **settings):
     """Return the text of the error with which a filter is refused when it is made."""
     with pytest.raises(error) as caught:
-        lender.of_scene(alone(scenes.video_format(frames=1)), **settings)
+        lender.of_scene(alone(scenes.video_format(frames=1)), **{"completion": "laplace", **settings})
     return str(caught.value)
 
 

@@ -14,12 +14,8 @@ REFUSED = {
         {"synthesis": "deepfill"},
         "Inpaint: weights must be a folder that holds imagenet_deepfill.pth (DeepFill v1), got no folder",
     ),
-    "none of our own yet": (
-        {"completion": "dfc"},
-        "Inpaint: vsdfvi must be installed with dfc_compact.safetensors, got a package without it. Name a folder",
-    ),
     "an empty folder": (
-        {"synthesis": "deepfill", "weights": "{folder}"},
+        {"synthesis": "deepfill", "completion": "laplace", "weights": "{folder}"},
         "Inpaint: weights must be a folder that holds imagenet_deepfill.pth (DeepFill v1), got",
     ),
     "a program that is not there": (

@@ -186,25 +186,38 @@ def _measured(footage: Footage, gap: _Gap) -> NDArray[np.float32]:
     if missing[part].any():
         pictures = laplace_fill(pictures, np.ascontiguousarray(missing[part]), _LEVEL)
     found = footage.estimator.both_ways(pictures[0], pictures[1], before, footage.workers, full=True)
-    error = found - before
-    height, width = error.shape[1:]
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    for here, there, way in ((earlier, later, slice(0, 2)), (later, earlier, slice(2, 4))):
-        far = cv2.remap(
-            np.ascontiguousarray(there.steps[part]), x + before[way][0], y + before[way][1], cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )  # fmt: skip
-        error[way] /= here.steps[part] + 1 + far
-    correction = _spread(error, sure[part], unknown[part], rim)
+    height, width = flow[:, *part].shape[1:]
+    grid = np.mgrid[0:height, 0:width].astype(np.float32)
+    correction = np.zeros_like(before)
+    limit = footage.settings.consistency / footage.flow_scale
+    for here, there, way, back in (
+        (earlier, later, slice(0, 2), slice(2, 4)),
+        (later, earlier, slice(2, 4), slice(0, 2)),
+    ):
+        path = here.steps[part] + 1 + _moved(there.steps[part][None], grid, before[way])[0]
+        # Where it does not come home, the two pictures show different things: a thing before its ground, as a rule.
+        home = found[way] + _moved(found[back], grid, found[way])
+        agreed = sure[part] & (np.hypot(*home) < limit)
+        correction[way] = _spread((found[way] - before[way]) / path, agreed, unknown[part], rim)
     out = flow.copy()
     out[:, *part] += correction * scale
     return out
+
+
+def _moved(planes: NDArray[np.float32], grid: NDArray[np.float32], flow: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Planes ``(C, height, width)`` where flow ends, bilinear."""
+    x, y = grid[1] + flow[0], grid[0] + flow[1]
+    return np.stack(
+        [cv2.remap(np.ascontiguousarray(p), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for p in planes]
+    )
 
 
 def _spread(
     error: NDArray[np.float32], sure: NDArray[np.bool_], unknown: NDArray[np.bool_], rim: int
 ) -> NDArray[np.float32]:
     """Corrections where they are sure, free of stray vectors, and fading into what is unknown beside them."""
+    if not sure.any():
+        return np.zeros_like(error)
     error = np.where(sure, error, np.float32(0))
     error = laplace_fill(error, (unknown & ~sure).astype(np.uint8), _STILL)
     distance = cv2.distanceTransform((~sure).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)

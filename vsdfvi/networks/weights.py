@@ -43,7 +43,7 @@ class Checkpoint:
         file: Its name, as it is distributed.
         architecture: Key of ``ARCHITECTURES``.
         sha256: Of the file; None where it is not known.
-        tensor_bytes: Bytes of its tensors in float32, computed from the architecture; None for our own. The file adds
+        tensor_bytes: Bytes of its tensors in float32, computed from the architecture. The file adds
             names to that, and about as much again where the optimiser was saved too.
         licence: What its authors allow.
         source: Where it comes from.
@@ -54,7 +54,7 @@ class Checkpoint:
     file: str
     architecture: str
     sha256: str | None = None
-    tensor_bytes: int | None
+    tensor_bytes: int
     licence: str
     source: str
     note: str
@@ -111,7 +111,8 @@ CHECKPOINTS = {
     "dfc_compact": Checkpoint(
         file="dfc_compact.safetensors",
         architecture="dfc_compact",
-        tensor_bytes=None,
+        sha256="253edbf9d7544a1f750cf8a801b1a2d9094122dc80d0f115707b87cbf1bdbdc5",
+        tensor_bytes=1_134_788,
         licence="MIT",
         source="vsdfvi itself",
         note="The default. Trained from scratch by `vsdfvi train`.",
