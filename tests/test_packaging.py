@@ -47,7 +47,8 @@ def test_the_wheel_installs_package_kernels_and_plugin(checkout):
     assert re.fullmatch(rf"vsdfvi-{re.escape(vsdfvi.__version__)}-py3-none-\w+\.whl", package.name)
     with zipfile.ZipFile(package) as wheel:
         names = set(wheel.namelist())
-        assert package_files(".py") | package_files(".h") <= names
+        assert package_files(".py") | package_files(".h") | package_files(".safetensors") <= names
+        assert "vsdfvi/networks/dfc_compact.safetensors" in names  # or it could not run as it is
         plugin = {name for name in names if name.startswith("vapoursynth/")}
         assert {"vapoursynth/plugins/dfvi/libdfvi.so", "vapoursynth/plugins/dfvi/manifest.vs"} <= plugin
         assert plugin <= {
