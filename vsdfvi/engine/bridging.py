@@ -15,12 +15,12 @@ from vsdfvi.frames.pixels import luma, luma_of
 from vsdfvi.kernels import Packed, pack
 from vsdfvi.kernels.laplace import laplace_fill
 
-_FADE = 2.0  # rims over which a correction fades into what is unknown beside it
 STEPS = 3
 """Frames that are looked into on each side. What is seen from farther away says little about one pair of frames."""
 
 _NEIGHBOURHOOD = 32  # samples of flow around what is measured that the estimator sees
 _LEVEL = 0.25  # movement of a sweep, in 8-bit codes, at which what nobody shows is smooth enough to carry no edge
+_FADE = 2.0  # rims over which a correction fades into what is unknown beside it
 _STILL = 0.02  # pixels: movement of a sweep at which spread corrections have settled
 
 
