@@ -178,3 +178,21 @@ def test_coarser_flow_is_measured_in_its_own_pixels(monkeypatch):
 
 def test_it_looks_no_farther_than_it_says():
     assert BridgedCompletion(Wrong()).radius == STEPS
+
+
+@pytest.mark.parametrize(("back", "believed"), [(-3.0, True), (3.0, False)])
+def test_a_vector_that_does_not_come_home_is_not_believed(back, believed):
+    """It leads from a thing to its ground, as a rule, and would tear the edge between them."""
+
+    class Sure:
+        concurrent = True
+
+        def both_ways(self, earlier, later, start, workers, *, full):
+            found = np.zeros((4, *earlier.shape), np.float32)
+            found[0], found[2] = 3.0, back
+            return found
+
+    film = footage(scenes.translation(FORM, STEP, ONCE), BridgedCompletion(Wrong()))
+    before = film._complete.completed(film, 6).samples.copy()
+    film.estimator = Sure()
+    assert (film.flow(6).samples != before).any() == believed
