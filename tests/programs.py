@@ -1,4 +1,4 @@
-"""TorchScript programs of a few lines, whose answers are known, and files of them; and DeepFill with made weights."""
+"""TorchScript programs of a few lines, whose answers are known, and files of them; and networks with made weights."""
 
 import warnings
 from pathlib import Path
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vsdfvi.networks.deepfill import DeepFill
+from vsdfvi.networks.dfc_compact import CompactDFCNet
 
 
 class Paint(nn.Module):
@@ -92,6 +93,15 @@ def written(path: Path, program: nn.Module) -> str:
         warnings.simplefilter("ignore", FutureWarning)  # torch 2.15 would have it written otherwise
         torch.jit.save(torch.jit.script(program.eval()), path)
     return str(path)
+
+
+def random_dfc_compact(seed: int = 1, spread: float = 0.02) -> CompactDFCNet:
+    """Return a network whose stages have something to say: untrained ones hand on what they are given."""
+    torch.manual_seed(seed)
+    network = CompactDFCNet()
+    for stage in (network.stage1, network.stage2, network.stage3):
+        nn.init.normal_(stage.head.weight, 0, spread)
+    return network.eval()
 
 
 def random_deepfill(seed: int = 1) -> DeepFill:

@@ -28,7 +28,7 @@ import clips  # noqa: E402  which needs the path
 import scenes  # noqa: E402
 import vapoursynth as vs  # noqa: E402
 
-from vsdfvi.engine import footage, inpainter, propagation, synthesis  # noqa: E402
+from vsdfvi.engine import bridging, dfc, footage, inpainter, propagation, synthesis  # noqa: E402
 from vsdfvi.frames.pixels import VideoFormat  # noqa: E402
 
 SIZE = (240, 432)  # height, width
@@ -39,6 +39,8 @@ STAGES: tuple[tuple[Any, str], ...] = (
     (footage.Footage, "_make_cut"),
     (footage.Footage, "_make_flow"),
     (footage.Footage, "_make_source"),
+    (dfc.CompactCompletion, "__call__"),
+    (bridging.BridgedCompletion, "__call__"),
     (inpainter, "trace"),
     (inpainter, "synthesise"),
     (synthesis, "_make_keyframe"),
@@ -133,7 +135,8 @@ def profile(clip: vs.VideoNode, mask: vs.VideoNode, **settings: Any) -> dict[str
     watch, kept = Stopwatch(), []
     for owner, name in STAGES:
         kept.append((owner, name, getattr(owner, name)))
-        setattr(owner, name, watch.around(name.removeprefix("_"), getattr(owner, name)))
+        label = owner.__name__ if name == "__call__" else name.removeprefix("_")
+        setattr(owner, name, watch.around(label, getattr(owner, name)))
     # The key frame of synthesis traces too, by a name of its own.
     kept.append((synthesis, "trace", synthesis.trace))
     synthesis.trace = watch.around("trace", propagation.trace)
@@ -154,7 +157,12 @@ def small(frames: int, repeats: int, threads: int) -> dict[str, Any]:
     for name, mask in masks(form).items():
         node = ready(clips.mask_of(mask))
         stages = profile(clip, node, threads=threads)
-        results[name] = {**speed(clip, node, repeats, threads=threads), "ms_per_frame_by_stage": stages}
+        plain = speed(clip, node, repeats, threads=threads, completion="laplace")["frames_per_s"]
+        results[name] = {
+            **speed(clip, node, repeats, threads=threads),
+            "frames_per_s_with_laplace": plain,
+            "ms_per_frame_by_stage": stages,
+        }
     return results
 
 

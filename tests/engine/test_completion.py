@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scenes
 import torch
+from programs import random_dfc_compact
 from tolerance import assert_same_bits
 
 from vsdfvi.engine import dfc
@@ -27,15 +28,6 @@ HOLE = scenes.box(FORM, (20, 24), (30, 22), (1.5, 0.0))
 
 def scene(mask=HOLE, picture="coffee"):
     return scenes.translation(FORM, (1.2, 0.4), mask, picture=picture)
-
-
-def network(seed=1):
-    """A compact network whose stages have something to say."""
-    torch.manual_seed(seed)
-    made = CompactDFCNet().eval()
-    for stage in (made.stage1, made.stage2, made.stage3):
-        torch.nn.init.normal_(stage.head.weight, 0, 0.02)
-    return made
 
 
 def footage(made, completion=None, budget=1 << 28, height=None):
@@ -61,7 +53,7 @@ def test_a_network_that_chooses_the_laplace_filling_changes_nothing():
 
 def test_only_what_is_not_measured_is_corrected():
     made = scene()
-    plain, completed = footage(made), footage(made, CompactCompletion(network()))
+    plain, completed = footage(made), footage(made, CompactCompletion(random_dfc_compact()))
     for n in (0, 8, FRAMES - 2):
         x0, y0, x1, y1 = plain.boxes(n)[0]
         unknown = plain.unknown(n, (x0, y0, x1, y1)).astype(bool)
@@ -73,7 +65,7 @@ def test_only_what_is_not_measured_is_corrected():
 def test_a_flow_is_a_function_of_its_number():
     """Whatever is asked before, whatever is remembered."""
     made = scene()
-    completion = CompactCompletion(network())
+    completion = CompactCompletion(random_dfc_compact())
     in_order = footage(made, completion)
     flows = [in_order.flow(n).samples.copy() for n in range(FRAMES - 1)]
     forgetful = footage(made, completion, budget=1)
@@ -85,10 +77,10 @@ def test_a_flow_is_a_function_of_its_number():
 def test_a_flow_does_not_depend_on_the_number_of_threads(threads):
     made = scene()
     before = torch.get_num_threads()
-    expected = footage(made, CompactCompletion(network())).flow(8).samples
+    expected = footage(made, CompactCompletion(random_dfc_compact())).flow(8).samples
     try:
         torch.set_num_threads(threads)
-        found = footage(made, CompactCompletion(network())).flow(8).samples
+        found = footage(made, CompactCompletion(random_dfc_compact())).flow(8).samples
     finally:
         torch.set_num_threads(before)
     assert_same_bits(found, expected)
@@ -97,7 +89,7 @@ def test_a_flow_does_not_depend_on_the_number_of_threads(threads):
 def test_flows_around_it_have_a_say():
     """Else the window would be of no use; and its ends are where they should be."""
     made = scene()
-    completion = CompactCompletion(network())
+    completion = CompactCompletion(random_dfc_compact())
     flow = footage(made, completion).flow(8).samples
     for changed, has_a_say in ((2, False), (3, True), (14, True), (15, False)):
         frames = list(made.damaged)
@@ -113,7 +105,7 @@ def test_nothing_crosses_a_cut():
         scenes.translation(replace(FORM, frames=9), (1.2, 0.4), HOLE[:9], picture=p) for p in ("coffee", "astronaut")
     ]
     other = scenes.translation(replace(FORM, frames=9), (-2.0, 1.0), HOLE[:9], picture="gravel")
-    completion = CompactCompletion(network())
+    completion = CompactCompletion(random_dfc_compact())
     films = [footage(scenes.cut(shots[0], second), completion) for second in (shots[1], other)]
     assert all(film.cut(8) for film in films)
     for n in (3, 6, 7):
@@ -145,7 +137,7 @@ def test_flow_that_nobody_measured_counts_as_unknown(monkeypatch):
 def test_odd_and_tiny_sizes_are_completed(size):
     form = scenes.video_format("GRAY", size=size, frames=4)
     made = scenes.translation(form, (0.7, 0.2), scenes.box(form, (6, 7), (4, 5)))
-    film = footage(made, CompactCompletion(network()))
+    film = footage(made, CompactCompletion(random_dfc_compact()))
     for n in range(3):
         assert film.flow(n).planes(0).shape == film.prefilled(n).planes(0).shape
         assert np.isfinite(film.flow(n).samples).all()
@@ -164,7 +156,7 @@ def test_coarser_flow_is_completed_in_its_own_pixels(monkeypatch):
             )
             mask = small.mask.repeat(2, axis=1).repeat(2, axis=2)
             made = replace(small, format=large_form, damaged=grown, truth=grown, mask=mask)
-        film = footage(made, CompactCompletion(network()))
+        film = footage(made, CompactCompletion(random_dfc_compact()))
         film.flow_scale = scale
         monkeypatch.setattr(film, "boxes", lambda n, scale=scale: [(0, 0, 104 * scale, 72 * scale)])
         films.append(film.flow(8).planes(0))
@@ -217,7 +209,7 @@ def test_the_published_flow_is_a_function_of_its_number(published):
 def test_our_own_network_is_taken_without_a_folder(monkeypatch, tmp_path):
     asked = []
     monkeypatch.setattr(dfc.weights, "find", lambda folder, name: asked.append((folder, name)) or tmp_path)
-    monkeypatch.setattr(dfc.weights, "load", lambda path, expected: network())
+    monkeypatch.setattr(dfc.weights, "load", lambda path, expected: random_dfc_compact())
     assert isinstance(load_completion("", Cache(1)), CompactCompletion)
     assert asked == [(None, "dfc_compact")]
 

@@ -6,12 +6,12 @@ import reference_dfc
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from programs import random_dfc_compact
 
 from vsdfvi.networks.dfc_compact import (
     CENTRE,
     NEVER,
     WINDOW,
-    CompactDFCNet,
     along_ray,
     describe,
     run_backwards,
@@ -24,15 +24,6 @@ LATER, EARLIER = 9, 10  # candidates
 
 # Places and differences in float32, pixels. Measured: 2e-5. (2026-11)
 ROUNDING = 2e-4
-
-
-def network(seed=1):
-    """One whose stages have something to say."""
-    torch.manual_seed(seed)
-    made = CompactDFCNet().eval()
-    for stage in (made.stage1, made.stage2, made.stage3):
-        torch.nn.init.normal_(stage.head.weight, 0, 0.05)
-    return made
 
 
 def window(seed=0, size=(HEIGHT, WIDTH), speed=2.0):
@@ -157,7 +148,7 @@ def test_spreading_keeps_what_has_weight_and_fills_with_means():
 
 def test_the_answer_lies_between_the_candidates():
     flow, unknown = window()
-    weighing = network().weigh(flow, unknown)
+    weighing = random_dfc_compact(spread=0.05).weigh(flow, unknown)
     there = weighing.there[:, :, None] > 0
     low = weighing.candidates.masked_fill(~there, torch.inf).amin(1)
     high = weighing.candidates.masked_fill(~there, -torch.inf).amax(1)
@@ -169,7 +160,7 @@ def test_the_answer_lies_between_the_candidates():
 def test_known_flow_is_not_corrected():
     flow, unknown = window()
     with torch.inference_mode():
-        answers = network()(flow, unknown)
+        answers = random_dfc_compact(spread=0.05)(flow, unknown)
     for correction in answers:
         assert float((correction * (1 - unknown[:, CENTRE : CENTRE + 1])).abs().max()) == 0
         assert float(correction.abs().max()) > 0.01
@@ -178,7 +169,7 @@ def test_known_flow_is_not_corrected():
 def test_flow_of_another_scale_gets_the_same_answer():
     """As far as it is above the noise: the answer to it is as many times as large."""
     flow, unknown = window(speed=8.0)
-    made = network()
+    made = random_dfc_compact(spread=0.05)
     # Twice the pixels, and each twice as fast.
     once = made(flow, unknown)[0].detach()
     large = flow.repeat_interleave(2, 3).repeat_interleave(2, 4) * 2
@@ -200,6 +191,6 @@ def test_a_film_run_backwards_twice_is_itself():
 def test_any_size_is_answered(size):
     flow = torch.randn(2, WINDOW, 4, *size)
     for unknown in (torch.zeros(2, WINDOW, *size), torch.ones(2, WINDOW, *size)):
-        for correction in network()(flow, unknown):
+        for correction in random_dfc_compact(spread=0.05)(flow, unknown):
             assert correction.shape == (2, 2, *size)
             assert bool(correction.isfinite().all())

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsdfvi.engine.completion import REFINED_RIM, FlowCompletion, unknown_flow
+from vsdfvi.engine.flow import at_ends
 from vsdfvi.engine.footage import Footage, coarser, coarser_hole
 from vsdfvi.engine.propagation import HolePixels, sample_sources, walk
 from vsdfvi.frames.masks import Box
@@ -186,30 +187,20 @@ def _measured(footage: Footage, gap: _Gap) -> NDArray[np.float32]:
     if missing[part].any():
         pictures = laplace_fill(pictures, np.ascontiguousarray(missing[part]), _LEVEL)
     found = footage.estimator.both_ways(pictures[0], pictures[1], before, footage.workers, full=True)
-    height, width = flow[:, *part].shape[1:]
-    grid = np.mgrid[0:height, 0:width].astype(np.float32)
     correction = np.zeros_like(before)
     limit = footage.settings.consistency / footage.flow_scale
     for here, there, way, back in (
         (earlier, later, slice(0, 2), slice(2, 4)),
         (later, earlier, slice(2, 4), slice(0, 2)),
     ):
-        path = here.steps[part] + 1 + _moved(there.steps[part][None], grid, before[way])[0]
+        path = here.steps[part] + 1 + at_ends(np.ascontiguousarray(there.steps[part])[None], before[way])[0]
         # Where it does not come home, the two pictures show different things: a thing before its ground, as a rule.
-        home = found[way] + _moved(found[back], grid, found[way])
+        home = found[way] + at_ends(found[back], found[way])
         agreed = sure[part] & (np.hypot(*home) < limit)
         correction[way] = _spread((found[way] - before[way]) / path, agreed, unknown[part], rim)
     out = flow.copy()
     out[:, *part] += correction * scale
     return out
-
-
-def _moved(planes: NDArray[np.float32], grid: NDArray[np.float32], flow: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Planes ``(C, height, width)`` where flow ends, bilinear."""
-    x, y = grid[1] + flow[0], grid[0] + flow[1]
-    return np.stack(
-        [cv2.remap(np.ascontiguousarray(p), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for p in planes]
-    )
 
 
 def _spread(

@@ -112,10 +112,16 @@ def refine_flow(
         full: Search down to the full size. DIS stops at half the size by default; the last step takes about three times
             as long and is worth 0.9 dB on scratches, 0.8 on dirt and 0.5 on objects.
     """
-    height, width = hole.shape
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    moved = cv2.remap(neutral[0], x + flow[2], y + flow[3], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    (moved,) = at_ends(neutral[:1], flow[2:])
     return estimator.both_ways(neutral[0], np.where(hole > 0, moved, neutral[1]), flow, workers, full=full)
+
+
+def at_ends(planes: NDArray[np.float32], flow: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Planes ``(C, height, width)`` where vectors ``(2, height, width)`` of their pixels end, in pixels, bilinear."""
+    height, width = flow.shape[1:]
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    x, y = x + flow[0], y + flow[1]
+    return np.stack([cv2.remap(p, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for p in planes])
 
 
 class DenseInverseSearch:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vsdfvi.engine.cache import Cache
 from vsdfvi.engine.completion import halved
+from vsdfvi.engine.flow import at_ends
 from vsdfvi.engine.footage import Footage
 from vsdfvi.errors import SettingError
 from vsdfvi.frames.pixels import Frame, VideoFormat
@@ -169,13 +170,9 @@ def _footage(samples: NDArray[np.uint8], holes: Holes, workers: Workers) -> Foot
 
 def _agrees(flow: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Where flow there and back comes home, both from this frame and from the next."""
-    height, width = flow.shape[1:]
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    sure = np.ones((height, width), bool)
+    sure = np.ones(flow.shape[1:], bool)
     for there, back in ((flow[:2], flow[2:]), (flow[2:], flow[:2])):
-        ends = x + there[0], y + there[1]
-        returned = [cv2.remap(part, *ends, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for part in back]
-        sure &= np.hypot(there[0] + returned[0], there[1] + returned[1]) < _AGREEMENT
+        sure &= np.hypot(*(there + at_ends(back, there))) < _AGREEMENT
     return sure
 
 
