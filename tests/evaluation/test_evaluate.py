@@ -231,7 +231,7 @@ def test_settings_have_the_types_of_the_filter():
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"baselines": ("wizard",)}, "baselines must be of telea, median, laplace, oracle, got 'wizard'"),
+        ({"baselines": ("wizard",)}, "baselines must be of telea, median, prefill, laplace, oracle, got 'wizard'"),
         ({"settings": {"view": "mask"}}, "view must be result, got 'mask'"),
     ],
 )

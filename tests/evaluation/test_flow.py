@@ -5,10 +5,12 @@ import pytest
 import scenes
 from lender import of_scene
 
+from vsdfvi.engine.completion import RIM, complete_flow, unknown_flow
+from vsdfvi.engine.flow import estimate_flow, neutralise
 from vsdfvi.engine.footage import Footage
-from vsdfvi.evaluation.flow import CleanFootage, Examined, FlowError, Oracle, disagreement
+from vsdfvi.evaluation.flow import CleanFootage, Examined, FlowError, Oracle, Prefilled, disagreement
 from vsdfvi.frames.masks import hole_of
-from vsdfvi.frames.pixels import Frame
+from vsdfvi.frames.pixels import Frame, luma
 from vsdfvi.kernels import pack
 from vsdfvi.settings import Settings
 
@@ -151,3 +153,22 @@ def test_the_oracle_sees_what_moves_behind_the_hole_and_laplace_does_not():
             error.add(footage, clean, n)
     assert isinstance(footage, Footage)
     assert error.figures()["epe"] > 0.5  # measured: 1.5 pixels (Nov 2026)
+
+
+def test_prefill_is_one_estimate_filled_by_laplace():
+    scene = scenes.occluder(FORM, (1, 0), (-2, 1), 8, HOLE)
+    prefilled = Prefilled(Settings(threads=1), scene.format, mask_format(scene))
+    footage, (_, clip, masks) = prefilled.footage, lent(scene)
+    footage.lend(clip, masks)
+    (box,) = footage.boxes(3)
+    x0, y0, x1, y1 = box
+    pictures = [luma(clip[k], scene.format, box) for k in (3, 4)]
+    hole = np.maximum(*(footage.hole(k).crop(x0, y0, x1 - x0, y1 - y0) for k in (3, 4)))
+    with footage.workers.active():
+        found = footage.flow(3).planes(0)
+        once = estimate_flow(neutralise(*pictures, hole), footage.estimator, footage.workers)
+    rim = round(RIM * FORM.height)
+    np.testing.assert_array_equal(found, complete_flow(once, unknown_flow(hole, rim)))
+    refined, _ = examined(scene, completion="laplace")
+    with refined.workers.active():
+        assert np.abs(refined.flow(3).planes(0) - found).max() > 0.1

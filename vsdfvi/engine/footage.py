@@ -38,6 +38,8 @@ class Footage:
         complete: Makes the completed flow of a pair out of prefilled flows; without it these are the completed ones.
 
     Attributes:
+        refinements: Of each estimate of flow after the first, whether it is searched down to the full size. A third
+            gains nothing.
         read: Frames that were read since they were lent: those whose results were not at hand.
 
     Raises:
@@ -45,6 +47,8 @@ class Footage:
         FormatError: A frame is interlaced.
         WeightsError: At creation: the file that the setting ``flow`` names is not what it should be.
     """
+
+    refinements: tuple[bool, ...] = (False, True)
 
     def __init__(
         self,
@@ -176,8 +180,8 @@ class Footage:
         rim, refined_rim = (max(1, round(share * self.size[0] / self.flow_scale)) for share in (RIM, REFINED_RIM))
         neutral = neutralise(earlier, later, hole)
         flow = complete_flow(estimate_flow(neutral, self.estimator, self.workers), unknown_flow(hole, rim))
-        for last in (False, True):  # a third pass gains nothing
-            flow = refine_flow(neutral, hole, flow, self.estimator, self.workers, full=last)
+        for full in self.refinements:
+            flow = refine_flow(neutral, hole, flow, self.estimator, self.workers, full=full)
             flow = complete_flow(flow, unknown_flow(hole, refined_rim))
         return flow * np.float32(self.flow_scale)
 

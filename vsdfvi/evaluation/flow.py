@@ -98,29 +98,6 @@ class TrueFlowFootage(Footage):
         return self._clean.flow(n)
 
 
-class Oracle(Inpainter):
-    """An inpainter that is told the true flow: what is left to it is propagation, synthesis and compositing."""
-
-    def __init__(self, settings: Settings, clip: VideoFormat, mask: VideoFormat, truth: Mapping[int, Frame]) -> None:
-        super().__init__(settings, clip, mask)
-        self._footage = TrueFlowFootage(settings, clip, mask, self._cache, self._workers, truth)
-
-
-def repair_with_true_flow(
-    truth: vs.VideoNode, damaged: vs.VideoNode, mask: vs.VideoNode, settings: Settings
-) -> Iterator[tuple[NDArray[np.generic], ...]]:
-    """The planes of each frame as the oracle repairs it. The engine runs in this thread, without the plugin."""
-    oracle = Oracle(settings, video_format(damaged), video_format(mask), LentFrames(truth, 4))
-    kept = 2 * oracle.reach + 2
-    clip, masks = LentFrames(damaged, kept), LentFrames(mask, kept)
-    for n in range(len(damaged)):
-        planes = tuple(plane.copy() for plane in clip[n].planes)
-        if oracle.prepare(n, clip, masks)[0] == "ready":  # nothing has to be asked for
-            oracle.finish(n, planes)
-        yield planes
-    oracle.close()
-
-
 class Examined(Inpainter):
     """An inpainter whose flow can be looked at."""
 
@@ -128,6 +105,46 @@ class Examined(Inpainter):
     def footage(self) -> Footage:
         """What it knows of the clip."""
         return self._footage
+
+
+class Oracle(Examined):
+    """An inpainter that is told the true flow: what is left to it is propagation, synthesis and compositing."""
+
+    def __init__(self, settings: Settings, clip: VideoFormat, mask: VideoFormat, truth: Mapping[int, Frame]) -> None:
+        super().__init__(settings, clip, mask)
+        self._footage = TrueFlowFootage(settings, clip, mask, self._cache, self._workers, truth)
+
+
+class OnceEstimatedFootage(Footage):
+    """A damaged clip whose flow is estimated once around the hole, and then filled by the Laplace equation."""
+
+    refinements = ()
+
+
+class Prefilled(Examined):
+    """An inpainter that has the initial flow of DFVI and no more: one estimate, filled by the Laplace equation.
+
+    Source:
+        Xu et al., "Deep flow-guided video inpainting", CVPR 2019, section 3.1.
+    """
+
+    def __init__(self, settings: Settings, clip: VideoFormat, mask: VideoFormat) -> None:
+        super().__init__(replace(settings, completion="laplace"), clip, mask)
+        self._footage = OnceEstimatedFootage(self.settings, clip, mask, self._cache, self._workers)
+
+
+def repaired(
+    inpainter: Inpainter, damaged: vs.VideoNode, mask: vs.VideoNode
+) -> Iterator[tuple[NDArray[np.generic], ...]]:
+    """The planes of each frame as an inpainter repairs it, in this thread and without the plugin; it is closed."""
+    kept = 2 * inpainter.reach + 2
+    clip, masks = LentFrames(damaged, kept), LentFrames(mask, kept)
+    for n in range(len(damaged)):
+        planes = tuple(plane.copy() for plane in clip[n].planes)
+        if inpainter.prepare(n, clip, masks)[0] == "ready":  # nothing has to be asked for
+            inpainter.finish(n, planes)
+        yield planes
+    inpainter.close()
 
 
 class FlowError:
@@ -164,16 +181,14 @@ class FlowError:
         return {name: self._total[name] / count if count else float("nan") for name, count in self._count.items()}
 
 
-def flow_error(truth: vs.VideoNode, damaged: vs.VideoNode, mask: vs.VideoNode, settings: Settings) -> dict[str, float]:
-    """End-point error of the engine's completed flow over a clip."""
-    form, mask_form = video_format(damaged), video_format(mask)
-    examined = Examined(settings, form, mask_form)
+def flow_error(examined: Examined, truth: vs.VideoNode, damaged: vs.VideoNode, mask: vs.VideoNode) -> dict[str, float]:
+    """End-point error of an inpainter's completed flow over a clip; the inpainter is closed."""
     footage = examined.footage
     footage.lend(LentFrames(damaged, 32), LentFrames(mask, 32))
-    clean = CleanFootage(footage, LentFrames(truth, 4), mask_form, footage.workers)
+    clean = CleanFootage(footage, LentFrames(truth, 4), video_format(mask), footage.workers)
     error = FlowError()
     with footage.workers.active():
-        for n in range(form.frames - 1):
+        for n in range(len(damaged) - 1):
             error.add(footage, clean, n)
     examined.close()
     return error.figures()

@@ -11,7 +11,7 @@ from vsdfvi.evaluation.masks import KINDS
 from vsdfvi.evaluation.sources import Case
 from vsdfvi.settings import Settings
 
-BASELINES = ("telea", "median", "laplace", "oracle")
+BASELINES = ("telea", "median", "prefill", "laplace", "oracle")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from vsdfvi.errors import EngineError, VsdfviError
 from vsdfvi.evaluation import baselines
-from vsdfvi.evaluation.flow import flow_error, repair_with_true_flow
+from vsdfvi.evaluation.flow import Examined, LentFrames, Oracle, Prefilled, flow_error, repaired
 from vsdfvi.evaluation.sources import Case, Planes, damaged, each_frame, hole_planes, open_case, video_format
 from vsdfvi.settings import Settings
 
@@ -48,8 +48,10 @@ def render(case: Case, method: str, settings: Mapping[str, Any], output: Path) -
                 file.write(np.ascontiguousarray(plane).data)
     seconds = time.perf_counter() - begin
     figures = {"frames": len(truth), "fps": len(truth) / seconds, "peak_mib": _peak_mib()}
-    if method in OURS:
-        figures |= flow_error(truth, broken, mask, Settings.from_arguments(settings))
+    if method in (*OURS, "prefill"):
+        examined = Prefilled if method == "prefill" else Examined
+        inpainter = examined(Settings.from_arguments(settings), video_format(broken), video_format(mask))
+        figures |= flow_error(inpainter, truth, broken, mask)
     elif method == "oracle":
         figures |= {"epe": 0.0, "epe_visible": 0.0}
     return figures
@@ -77,7 +79,15 @@ def _plugin(
 def _oracle(
     truth: vs.VideoNode, broken: vs.VideoNode, mask: vs.VideoNode, settings: Mapping[str, Any]
 ) -> Iterator[Planes]:
-    return repair_with_true_flow(truth, broken, mask, Settings.from_arguments(settings))
+    formats = video_format(broken), video_format(mask)
+    return repaired(Oracle(Settings.from_arguments(settings), *formats, LentFrames(truth, 4)), broken, mask)
+
+
+def _prefill(
+    truth: vs.VideoNode, broken: vs.VideoNode, mask: vs.VideoNode, settings: Mapping[str, Any]
+) -> Iterator[Planes]:
+    inpainter = Prefilled(Settings.from_arguments(settings), video_format(broken), video_format(mask))
+    return repaired(inpainter, broken, mask)
 
 
 def _telea(
@@ -95,6 +105,7 @@ def _median(
 _METHODS: dict[str, Callable[[vs.VideoNode, vs.VideoNode, vs.VideoNode, Mapping[str, Any]], Iterator[Planes]]] = {
     "ours": _plugin,
     "laplace": _plugin,
+    "prefill": _prefill,
     "oracle": _oracle,
     "telea": _telea,
     "median": _median,
