@@ -26,9 +26,11 @@ constexpr Setting settings[] = {
     {"weights", ptData},
     {"keyframe_interval", ptInt},
     {"device", ptData},
+    {"fp16", ptInt},
     {"scene_threshold", ptFloat},
     {"view", ptData},
     {"memory", ptInt},
+    {"device_memory", ptInt},
     {"threads", ptInt},
 };
 

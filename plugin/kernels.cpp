@@ -5,4 +5,5 @@
 #include "../vsdfvi/kernels/portable.h"
 #include "../vsdfvi/kernels/regions.h"
 #include "../vsdfvi/kernels/sample.h"
+#include "../vsdfvi/kernels/search.h"
 #include "../vsdfvi/kernels/trace.h"

@@ -1,6 +1,7 @@
 """What a caller may choose, checked once. The layers above trust it."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
@@ -11,13 +12,13 @@ MAX_WINDOW = 512
 MAX_DILATE = 256
 MAX_KEYFRAME_INTERVAL = 512
 MAX_THREADS = 256
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 
 CHOICES = {
     "flow": ("dis",),
     "completion": ("dfc", "laplace"),
     "propagation": ("trace", "paper"),
     "synthesis": ("exemplar", "diffusion", "deepfill"),
-    "device": ("auto", "cpu"),
     "view": ("result", "mask", "difference", "source", "confidence", "invented", "flow"),
 }
 
@@ -44,11 +45,15 @@ class Settings:
             ``deepfill`` is DeepFill v1, whose file ``weights`` must hold; or the path of a TorchScript program.
         weights: Folder of the published checkpoints. With it, ``dfc`` is the published network; without, our own.
         keyframe_interval: Frames between key frames, on which such pixels are filled, 1 to ``MAX_KEYFRAME_INTERVAL``.
-        device: Where to compute. ``auto`` takes the best there is.
+        device: Where to compute: ``auto`` takes the first GPU where torch and CuPy both see it, else the CPU; ``cpu``,
+            ``cuda`` (the first) and ``cuda:N`` are taken or refused.
+        fp16: 1 lets networks compute in half precision on a GPU; on the CPU it changes nothing.
         scene_threshold: Change of the picture between neighbours, 0 to 1, from which it is a cut; 0 switches our own
             detector off. Properties set by the script (``_SceneChangePrev``, ``_SceneChangeNext``) always count.
         view: What is returned: the repaired clip or a picture of how it was made.
         memory: MiB that results of single frames may occupy between requests, 16 or more.
+        device_memory: The same in a GPU's memory, for all filters of a process together; 0 takes half of what is
+            free, at most 4096.
         threads: Threads that compute; 0 takes one for each core.
 
     Raises:
@@ -66,9 +71,11 @@ class Settings:
     weights: str = ""
     keyframe_interval: int = 12
     device: str = "auto"
+    fp16: int = 0
     scene_threshold: float = 0.075
     view: str = "result"
     memory: int = 1024
+    device_memory: int = 0
     threads: int = 0
 
     def __post_init__(self) -> None:
@@ -84,6 +91,12 @@ class Settings:
                 raise SettingError(name, f"between {low} and {high} {unit}", value)
         if not 16 <= self.memory <= 1 << 20:
             raise SettingError("memory", "between 16 and 1048576 MiB", self.memory)
+        if self.device_memory != 0 and not 64 <= self.device_memory <= 1 << 20:
+            raise SettingError("device_memory", "0, or between 64 and 1048576 MiB", self.device_memory)
+        if self.fp16 not in (0, 1):
+            raise SettingError("fp16", "0 or 1", self.fp16)
+        if not isinstance(self.device, str) or not _DEVICE.fullmatch(self.device):
+            raise SettingError("device", "auto, cpu, cuda or cuda:N", self.device)
         if not 0 < self.consistency < float("inf"):
             raise SettingError("consistency", "finite and above 0 pixels", self.consistency)
         if not 0 <= self.scene_threshold <= 1:

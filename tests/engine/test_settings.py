@@ -17,6 +17,7 @@ RANGES = {
     "threads": (0, 256, "between 0 and 256 threads"),
     "memory": (16, 1 << 20, "between 16 and 1048576 MiB"),
     "scene_threshold": (0, 1, "between 0 and 1"),
+    "fp16": (0, 1, "0 or 1"),
 }
 
 
@@ -73,8 +74,27 @@ def test_weights_are_a_folder_s_path():
     assert refusal(weights=3) == "weights must be the path of a folder, got 3"
 
 
+@pytest.mark.parametrize("value", ["auto", "cpu", "cuda", "cuda:0", "cuda:15"])
+def test_a_device_is_named_as_torch_names_it(value):
+    assert Settings(device=value).device == value
+
+
+@pytest.mark.parametrize("value", ["", "gpu", "CUDA", "cuda:", "cuda:-1", "cuda:0 ", "cuda0", "cuda:1000", 0, None])
+def test_another_device_is_refused(value):
+    assert refusal(device=value) == f"device must be auto, cpu, cuda or cuda:N, got {value!r}"
+
+
+def test_device_memory_is_0_or_enough():
+    for value in (0, 64, 1 << 20):
+        assert Settings(device_memory=value).device_memory == value
+    for value in (1, 63, -1, (1 << 20) + 1, NAN):
+        rule = "device_memory must be 0, or between 64 and 1048576 MiB"
+        assert refusal(device_memory=value) == f"{rule}, got {value!r}"
+
+
 def test_every_setting_has_a_rule_here():
-    assert {field.name for field in dataclasses.fields(Settings)} == {*RANGES, *CHOICES, "consistency", "weights"}
+    others = {"consistency", "weights", "device", "device_memory"}
+    assert {field.name for field in dataclasses.fields(Settings)} == {*RANGES, *CHOICES, *others}
 
 
 def test_defaults_satisfy_the_rules():

@@ -11,7 +11,7 @@ from vsdfvi.engine.inpainter import Inpainter
 from vsdfvi.engine.propagation import HolePixels, Traced, Trajectories, hole_pixels
 from vsdfvi.engine.views import Repair, render, repair_of
 from vsdfvi.frames.pixels import Frame, VideoFormat
-from vsdfvi.kernels import LOST, Workers, pack
+from vsdfvi.kernels import HOST, LOST, Workers, pack
 from vsdfvi.settings import CHOICES, Settings
 
 WIDTH, HEIGHT, FRAMES = 32, 24, 3
@@ -315,16 +315,18 @@ def test_an_account_takes_the_nearer_source_and_the_better_confidence():
     def side(*found):
         state, error = zip(*found, strict=True)
         nowhere = np.zeros(len(found), np.float32)
-        return Trajectories(nowhere, nowhere, np.array(error, np.float32), np.array(state, np.int32))
+        steps = tuple(sorted({value for value in state if value > 0}))
+        return Trajectories(nowhere, nowhere, np.array(error, np.float32), np.array(state, np.int32), steps)
 
     earlier = side((3, 0.0), (3, 3.0), (2, 1.5), (LOST, 0.0), (LOST, 0.0))
     later = side((5, 1.5), (1, 1.5), (2, 3.0), (7, 1.5), (LOST, 0.0))
     nothing = np.zeros(5, np.int32)
-    traced = Traced(HolePixels(nothing, nothing, (), (), ()), earlier, later, (), ())
-    repair = repair_of(traced, (), 1.5)
+    pixels = HolePixels(nothing, nothing, (), (), ())
+    traced = Traced(pixels, pixels, earlier, later, (), ())
+    repair = repair_of(traced, (), 1.5, HOST)
     assert repair.distance.tolist() == [-3, 1, -2, 7, 0]
     np.testing.assert_allclose(repair.confidence, [1, np.exp(-1), np.exp(-1), np.exp(-1), 0], rtol=1e-6)
-    assert repair_of(traced, (), 1e-60).confidence.tolist() == [1, 0, 0, 0, 0]  # the smallest setting is no 0 / 0
+    assert repair_of(traced, (), 1e-60, HOST).confidence.tolist() == [1, 0, 0, 0, 0]  # the smallest setting is no 0 / 0
 
 
 # Flow.

@@ -37,34 +37,60 @@ def shape(name):
     return SHAPES[name](*np.mgrid[:23, :29]).astype(np.uint8)
 
 
-def colour(hole, black):
-    """Return the hole's pixels of one colour."""
+def by_colour(hole):
+    """Return the hole's red pixels and its black ones."""
     where = np.flatnonzero(hole).astype(np.int32)
     width = hole.shape[1]
-    return where[(where // width + where % width) % 2 == black]
+    black = (where // width + where % width) % 2 == 1
+    return where[~black], where[black]
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("black", [0, 1], ids=["red", "black"])
-@pytest.mark.parametrize("split", [0, 5])
-def test_a_sweep_equals_its_statement(size, black, split):
+def settle(planes, hole, part=None, look=1, most=1, tolerance=0.0, turned=False):
+    """Let planes settle in place, those of a part of the range if one is given."""
+    colours = [pixels[::-1] if turned else pixels for pixels in by_colour(hole)]
+    _cpu.launch(
+        "laplace_settle", part or (0, len(planes)), planes, np.concatenate(colours), colours[0].size,
+        sum(pixels.size for pixels in colours), hole.shape[1], hole.shape[0], look, most, after=(1.7, tolerance),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [size for size in SIZES if size != (1, 1)], ids=str)
+@pytest.mark.parametrize("sweeps", [1, 3])
+@pytest.mark.parametrize("split", [0, 1])
+def test_sweeps_equal_their_statement(size, sweeps, split):
     planes, hole = scene(size)
-    pixels = colour(hole, black)
-    if size == (1, 1):
-        pixels = pixels[:0]  # a pixel without a neighbour has no equation, and is never swept
-    expected = reference.laplace_sweep(planes, pixels, 1.7)
-    for part in ((min(split, pixels.size), pixels.size), (0, min(split, pixels.size))):
-        _cpu.launch("laplace_sweep", part, planes, pixels, 2, size[1], size[0], after=(1.7,))
+    expected = planes
+    for _ in range(sweeps):
+        for pixels in by_colour(hole):
+            expected = reference.laplace_sweep(expected, pixels, 1.7)
+    for part in ((split, 2), (0, split)):
+        settle(planes, hole, part, most=sweeps)
     assert_same_bits(planes, expected)
+
+
+def test_a_plane_is_left_alone_once_it_moves_no_further():
+    """Two planes, of which one is at rest from the start: it is swept until it is looked at, the other to the end."""
+    planes, hole = scene((13, 17))
+    planes[1] = 7
+    expected = planes.copy()
+    for _ in range(6):
+        for pixels in by_colour(hole):
+            expected[:1] = reference.laplace_sweep(expected[:1], pixels, 1.7)
+    planes[1, hole == 1] = np.float32(7.5)  # a sweep moves this by less than the tolerance
+    at_rest = planes[1:].copy()
+    for _ in range(2):
+        for pixels in by_colour(hole):
+            at_rest = reference.laplace_sweep(at_rest, pixels, 1.7)
+    settle(planes, hole, look=2, most=6, tolerance=2.0)
+    assert np.abs(expected[0] - planes[0]).max() == 0
+    assert_same_bits(planes[1:], at_rest)
 
 
 def test_the_order_within_a_colour_is_of_no_matter():
     planes, hole = scene((13, 17))
-    pixels = colour(hole, 0)
     other = planes.copy()
-    _cpu.launch("laplace_sweep", (0, pixels.size), planes, pixels, 2, 17, 13, after=(1.7,))
-    turned = pixels[::-1].copy()
-    _cpu.launch("laplace_sweep", (0, pixels.size), other, turned, 2, 17, 13, after=(1.7,))
+    settle(planes, hole)
+    settle(other, hole, turned=True)
     assert_same_bits(planes, other)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tolerance import assert_same_bits
 
-from vsdfvi.kernels import LOST, Packed, Plane, Workers, _cpu, pack, trace_step
+from vsdfvi.kernels import LOST, Plane, Workers, _cpu, pack, trace_step
 
 SIZES = [(1, 1), (1, 9), (9, 1), (13, 17), (40, 33)]  # (height, width): degenerate, odd
 NOT_NUMBERS = (np.nan, np.inf, -np.inf)
@@ -178,7 +178,7 @@ def test_any_number_of_threads_gives_the_same_bytes():
 
 def test_no_trajectory_and_no_box_are_no_mistake():
     nothing = np.zeros(0, np.float32)
-    no_boxes = Packed(np.zeros(0, np.float32), np.zeros((0, 6), np.int32))
+    no_boxes = pack([], [])
     no_hole = Plane(0, 0, np.zeros((0, 0), np.uint8))
     how = {"size": (4, 4), "later": True, "step": 1, "stop": True, "scale": 1, "limit": 1.0}
     trace_step(nothing, nothing.copy(), nothing.copy(), np.zeros(0, np.int32), no_boxes, no_hole, **how)

@@ -14,6 +14,7 @@ from vsdfvi.engine.propagation import HolePixels, sample_sources, walk
 from vsdfvi.frames.masks import Box
 from vsdfvi.frames.pixels import luma, luma_of
 from vsdfvi.kernels import Packed, pack
+from vsdfvi.kernels.device import get_together, put_together
 from vsdfvi.kernels.laplace import laplace_fill
 
 STEPS = 3
@@ -49,10 +50,11 @@ class BridgedCompletion:
 
     def __call__(self, footage: Footage, n: int) -> Packed:
         """Completed flow between frames n and n + 1, on the boxes that it is measured on."""
-        completed = self.completed(footage, n)
+        there = self.completed(footage, n)
         boxes = footage.boxes(n)
         if not boxes or footage.cut(n):
-            return completed
+            return there
+        completed = there.on_host(footage.device)  # where flow is measured
         ends = self.shown(footage, n, later=False), self.shown(footage, n + 1, later=True)
 
         # The footage is asked by this thread alone.
@@ -65,11 +67,11 @@ class BridgedCompletion:
         ]  # fmt: skip
         in_order = footage.workers.map if footage.estimator.concurrent else map
         corners = [(x, y) for x, y in completed.boxes[:, :2].tolist()]
-        return pack(corners, list(in_order(lambda gap: _measured(footage, gap), jobs)))
+        return pack(corners, list(in_order(lambda gap: _measured(footage, gap), jobs))).on(footage.device)
 
     def completed(self, footage: Footage, n: int) -> Packed:
-        """Flow between frames n and n + 1 before it is set right."""
-        return footage.remember(("completed", n), lambda: self._complete(footage, n))
+        """Flow between frames n and n + 1 before it is set right, on the device."""
+        return footage.remember_there(("completed", n), lambda: self._complete(footage, n))
 
     def shown(self, footage: Footage, n: int, *, later: bool) -> "Shown":
         """What the nearest later frames, or earlier ones, show of frame n's hole."""
@@ -82,7 +84,7 @@ class BridgedCompletion:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What frames on one side show of a frame's hole.
+    """What frames on one side show of a frame's hole, on the host.
 
     Attributes:
         x, y: int32 ``(pixels)``: the hole.
@@ -102,19 +104,21 @@ class Shown:
 
 def show(footage: Footage, n: int, flow: Callable[[int], Packed], *, later: bool) -> Shown:
     """What the nearest later frames, or earlier ones, show of frame n's hole along some flow, given by pair."""
-    hole = footage.hole(n)
+    hole, device = footage.hole(n), footage.device
     rows, columns = np.nonzero(hole.samples)
     x, y = (columns + hole.x).astype(np.int32), (rows + hole.y).astype(np.int32)
+    there_x, there_y = put_together(device, [x, y])
+    start = there_x, there_y
     limit = footage.settings.consistency
-    ends = walk(footage, n, x, y, later=later, steps=STEPS, stop=True, limit=limit, flow=flow)
-    index = np.arange(x.size, dtype=np.int32)
+    ends = walk(footage, n, *start, later=later, steps=STEPS, stop=True, limit=limit, flow=flow)
+    index = device.arrays.arange(x.size, dtype=np.int32)
     planes = 3 if footage.format.family == "RGB" else 1
-    pixels = HolePixels(x, y, (x,) * planes, (y,) * planes, (index[:, None],) * planes)
+    pixels = HolePixels(*start, (start[0],) * planes, (start[1],) * planes, (index[:, None],) * planes)
     samples = [
-        sample_sources(footage, n, pixels, plane, index, (x, y), ends, 1 if later else -1) for plane in range(planes)
+        sample_sources(footage, n, pixels, plane, index, start, ends, 1 if later else -1) for plane in range(planes)
     ]
-    value = luma_of([value for _, value in samples], footage.format)
-    return Shown(x, y, value, np.where(samples[0][0], ends.state, 0).astype(np.int32))
+    got, state, *values = get_together(device, [samples[0][0], ends.state, *(value for _, value in samples)])
+    return Shown(x, y, luma_of(values, footage.format), np.where(got, state, 0).astype(np.int32))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,19 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
-from vsdfvi.engine.cache import Cache
+from vsdfvi.engine.cache import Cache, CacheShare
 from vsdfvi.engine.completion import FlowCompletion, halved
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.torch_calls import torch_call
 from vsdfvi.errors import WeightsError
 from vsdfvi.frames.masks import Box
-from vsdfvi.kernels import Packed, pack
+from vsdfvi.kernels import HOST, Device, Packed, module_of, pack
 from vsdfvi.networks import weights
 from vsdfvi.networks.dfc_chain import Key, MeasuredFlow, OfficialCompletion, Way
 from vsdfvi.networks.dfc_compact import CENTRE, CompactDFCNet, run_backwards
@@ -25,11 +25,16 @@ from vsdfvi.networks.dfc_net import DFCSubNet
 _PUBLISHED = ("dfc_stage1_resnet101", "dfc_stage1_resnet50", "dfc_refine_resnet101", "dfc_refine_resnet50")
 
 
-def load_completion(folder: str, cache: Cache) -> FlowCompletion:
+def load_completion(
+    folder: str, cache: Cache | CacheShare, device: Device = HOST, *, half: bool = False
+) -> FlowCompletion:
     """What completes flow: the published network where a folder holds its files, else our own.
 
     Args:
         folder: The user's folder of checkpoints, or nothing.
+        cache: For what a network makes of single pairs, on the device.
+        device: Where to compute.
+        half: Convolutions in half precision, on a GPU.
 
     Raises:
         WeightsError: A file is there and cannot be taken, or our own is missing.
@@ -38,10 +43,10 @@ def load_completion(folder: str, cache: Cache) -> FlowCompletion:
     if stages[0] is None:
         stages = [_found(folder, "resnet101_movie")]
     if stages[0] is not None:
-        return PublishedCompletion([_stage(path) for path in _leading(stages)], cache)
+        return PublishedCompletion([_stage(path) for path in _leading(stages)], cache, device, half=half)
     network = weights.load(weights.find(folder or None, "dfc_compact"), "dfc_compact")
     assert isinstance(network, CompactDFCNet)
-    return CompactCompletion(network)
+    return CompactCompletion(network, device, half=half)
 
 
 def _found(folder: str, name: str) -> Path | None:
@@ -73,13 +78,14 @@ class CompactCompletion:
     radius = CENTRE + 1
     whole = False
 
-    def __init__(self, network: CompactDFCNet) -> None:
-        self._network = network
+    def __init__(self, network: CompactDFCNet, device: Device = HOST, *, half: bool = False) -> None:
+        self._network = network.to(device.torch_device())
+        self._half = half
 
     def __call__(self, footage: Footage, n: int) -> Packed:
-        """Completed flow between frames n and n + 1, on the boxes that it is measured on."""
-        prefilled = footage.prefilled(n)
-        boxes = footage.boxes(n)
+        """Completed flow between frames n and n + 1, on the boxes that it is measured on, on the device."""
+        prefilled = footage.prefilled_there(n)
+        boxes, arrays = footage.boxes(n), footage.device.arrays
         # Across a cut there is no motion to complete, and nothing ever walks there.
         if not boxes or footage.cut(n):
             return prefilled
@@ -88,15 +94,17 @@ class CompactCompletion:
         windows = [self._window(footage, n, box, k, pairs) for k, box in enumerate(boxes)]
         # Each way by itself: they are alike to the network, and so there is work for two threads.
         ways = [(window, backwards) for window in windows for backwards in (False, True)]
-        corrections = footage.workers.map(self._correct, ways)
+        in_order = footage.workers.map if footage.device.is_host else map  # a GPU's stream belongs to this thread
+        corrections = list(in_order(self._correct, ways))
         scale = footage.flow_scale
         stacks = []
         for k, box in enumerate(boxes):
-            correction = np.concatenate(corrections[2 * k : 2 * k + 2]) * np.float32(2 * scale)
+            correction = arrays.concatenate(corrections[2 * k : 2 * k + 2]) * np.float32(2 * scale)
             _, height, width = prefilled.planes(k).shape
-            unknown = footage.unknown(n, box) > 0
-            stacks.append(np.where(unknown, prefilled.planes(k) + correction[:, :height, :width], prefilled.planes(k)))
-        return pack([(box[0] // scale, box[1] // scale) for box in boxes], stacks)
+            unknown = footage.device.put(footage.unknown(n, box)) > 0
+            whole = prefilled.planes(k) + correction[:, :height, :width]
+            stacks.append(arrays.where(unknown, whole, prefilled.planes(k)))
+        return pack([(box[0] // scale, box[1] // scale) for box in boxes], stacks, footage.device)
 
     def _window(
         self, footage: Footage, n: int, box: Box, number: int, pairs: list[int]
@@ -109,7 +117,8 @@ class CompactCompletion:
                 flows[pair], masks[pair] = self._halved(footage, pair, box, number)
             else:
                 flows[pair], masks[pair] = self._cropped(footage, pair, box, middle[0])
-        return np.stack([flows[pair] for pair in pairs]), np.stack([masks[pair] for pair in pairs])
+        arrays = footage.device.arrays
+        return arrays.stack([flows[pair] for pair in pairs]), arrays.stack([masks[pair] for pair in pairs])
 
     def _halved(
         self, footage: Footage, n: int, box: Box, number: int
@@ -117,37 +126,37 @@ class CompactCompletion:
         """Flow of a pair on one of its own boxes, and what is unknown of it."""
 
         def make() -> Halved:
-            flow = halved(_even(footage.prefilled(n).planes(number) / np.float32(footage.flow_scale)))
-            return Halved(flow, _halved_mask(footage.unknown(n, box)))
+            flow = halved(_even(footage.prefilled_there(n).planes(number) / np.float32(footage.flow_scale)))
+            return Halved(flow, footage.device.put(_halved_mask(footage.unknown(n, box))))
 
-        made = footage.remember(("halved", n, number), make)
+        made = footage.remember_there(("halved", n, number), make)
         return made.flow, made.unknown
 
     def _cropped(
         self, footage: Footage, n: int, box: Box, middle: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Flow of a pair on a box of another; where it has none, that of the other, unknown."""
-        scale = footage.flow_scale
+        scale, arrays = footage.flow_scale, footage.device.arrays
         x0, y0, x1, y1 = box
         width, height = -(-(x1 - x0) // scale), -(-(y1 - y0) // scale)
-        flow, there = footage.prefilled(n).crop(x0 // scale, y0 // scale, width, height)
-        if not there.any():
-            return middle, np.ones(middle.shape[1:], np.float32)
+        flow, there = footage.prefilled_there(n).crop(x0 // scale, y0 // scale, width, height)
+        if flow.shape[0] == 0:
+            return middle, arrays.ones(middle.shape[1:], np.float32)
         small, missing = halved(_even(flow / np.float32(scale))), _halved_mask((~there).astype(np.uint8))
-        unknown = np.maximum(_halved_mask(footage.unknown(n, box)), missing)
-        return np.where(missing > 0, middle, small), unknown
+        unknown = arrays.maximum(footage.device.put(_halved_mask(footage.unknown(n, box))), missing)
+        return arrays.where(missing > 0, middle, small), unknown
 
     def _correct(self, way: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], bool]) -> NDArray[np.float32]:
         """What to add to one way's flow, ``(2, height, width)`` of the size of flow, in pixels of half that size."""
         window, backwards = way
         size = window[0].shape[-2:]
-        with torch_call("completion", "dfc", size, "laplace"), torch.inference_mode():
-            flow, unknown = (torch.from_numpy(part)[None] for part in window)
+        with torch_call("completion", "dfc", size, "laplace", half=self._half), torch.inference_mode():
+            flow, unknown = (torch.utils.dlpack.from_dlpack(part)[None] for part in window)
             if backwards:
                 flow, unknown = run_backwards(flow, unknown)
-            answer = self._network(flow, unknown)[-1][0].numpy()
-        size = 2 * size[1], 2 * size[0]
-        return np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in answer])
+            answer = self._network(flow, unknown)[-1]
+            larger = F.interpolate(answer, scale_factor=2.0, mode="bilinear", align_corners=False)[0]
+            return module_of(window[0]).from_dlpack(larger)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +174,10 @@ class Halved:
 def _even[Sample: np.generic](planes: NDArray[Sample]) -> NDArray[Sample]:
     """Planes with their last row and column repeated where a side is odd."""
     _, height, width = planes.shape
-    return np.pad(planes, ((0, 0), (0, height % 2), (0, width % 2)), mode="edge") if height % 2 or width % 2 else planes
+    if height % 2 == 0 and width % 2 == 0:
+        return planes
+    padding = (0, 0), (0, height % 2), (0, width % 2)
+    return module_of(planes).pad(planes, padding, mode="edge")  # type: ignore[no-any-return]
 
 
 def _halved_mask(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -181,14 +193,17 @@ class PublishedCompletion:
 
     whole = True
 
-    def __init__(self, stages: list[DFCSubNet], cache: Cache) -> None:
-        self._chain = OfficialCompletion(*stages)
+    def __init__(
+        self, stages: list[DFCSubNet], cache: Cache | CacheShare, device: Device = HOST, *, half: bool = False
+    ) -> None:
+        self._chain = OfficialCompletion(*(stage.to(device.torch_device()) for stage in stages))
         self._cache = cache
+        self._half = half
         self.radius = self._chain.radius + 1  # a scene's end is seen from the frame beyond
 
     def __call__(self, footage: Footage, n: int) -> Packed:
-        """Completed flow between frames n and n + 1."""
-        prefilled = footage.prefilled(n)
+        """Completed flow between frames n and n + 1, on the device."""
+        prefilled = footage.prefilled_there(n)
         if footage.cut(n):
             return prefilled
         first, last = footage.scene(n, self.radius)
@@ -196,12 +211,14 @@ class PublishedCompletion:
 
         def measured(way: Way, frame: int) -> MeasuredFlow:
             pair, planes = (frame, slice(0, 2)) if way == "forward" else (frame - 1, slice(2, 4))
-            flow = footage.prefilled(pair).planes(0)[planes] / np.float32(scale)
-            return MeasuredFlow(torch.from_numpy(flow), torch.from_numpy(footage.unknown(pair, box) > 0))
+            flow = footage.prefilled_there(pair).planes(0)[planes] / np.float32(scale)
+            unknown = footage.device.put(footage.unknown(pair, box))
+            return MeasuredFlow(torch.utils.dlpack.from_dlpack(flow), torch.utils.dlpack.from_dlpack(unknown) > 0)
 
         def recall(key: Key, make: Callable[[], Tensor]) -> Tensor:
             return self._cache.get(("dfc", key), make, lambda tensor: tensor.nbytes)
 
-        with torch_call("completion", "dfc", footage.size, "laplace"):
-            both = self._chain.centre(n, range(first, last + 1), measured, recall)
-        return pack([(0, 0)], [torch.cat(both).numpy() * np.float32(scale)])
+        with torch_call("completion", "dfc", footage.size, "laplace", half=self._half):
+            both = torch.cat(self._chain.centre(n, range(first, last + 1), measured, recall))
+        stack = footage.device.arrays.from_dlpack(both.float()) * np.float32(scale)
+        return pack([(0, 0)], [stack], footage.device)

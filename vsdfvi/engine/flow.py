@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vsdfvi.kernels import Workers
+from vsdfvi.kernels import HOST, Device, Workers
 from vsdfvi.kernels.laplace import laplace_fill
 
 SMALLEST = 48
@@ -50,8 +50,11 @@ class Estimator(Protocol):
         ...
 
 
-def estimator_of(flow: str) -> Estimator:
+def estimator_of(flow: str, device: Device = HOST) -> Estimator:
     """The estimator that the setting ``flow`` asks for, loaded where it is a file.
+
+    Args:
+        device: Where a program computes.
 
     Raises:
         WeightsError: The file is not there, or is not what it should be.
@@ -60,7 +63,7 @@ def estimator_of(flow: str) -> Estimator:
         return DenseInverseSearch()
     from vsdfvi.engine.flow_program import FlowProgram  # torch is imported only where it is used
 
-    return FlowProgram(flow)
+    return FlowProgram(flow, device)
 
 
 def neutralise(

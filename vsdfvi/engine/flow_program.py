@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vsdfvi.engine.torch_calls import torch_call
-from vsdfvi.kernels import Workers
+from vsdfvi.kernels import HOST, Device, Workers
 from vsdfvi.networks.torchscript import load_torchscript
 
 
@@ -19,15 +19,19 @@ class FlowProgram:
     treated likewise, for colours that most clips hold at half the size. Programs trained on colour are trained on
     pictures that are nearly grey too.
 
+    Args:
+        device: Where it computes; pictures and flow are on the host.
+
     Raises:
         WeightsError: The file is not there, is no program, or is one for something else.
     """
 
     concurrent = False  # programs may keep state, and torch keeps its number of threads for each thread that calls
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, device: Device = HOST) -> None:
         self._path = path
-        self._program = load_torchscript(Path(path).expanduser(), "flow")
+        self._device = device.torch_device()
+        self._program = load_torchscript(Path(path).expanduser(), "flow", self._device)
 
     def both_ways(
         self,
@@ -39,9 +43,9 @@ class FlowProgram:
         full: bool,
     ) -> NDArray[np.float32]:
         """Flow between two pictures; programs take no start, and have one accuracy."""
-        first, second = _picture(earlier), _picture(later)
+        first, second = (_picture(luma).to(self._device) for luma in (earlier, later))
         with torch_call("flow", self._path, earlier.shape, "dis"):
-            flows = [self._program(*pair)[0].numpy() for pair in ((first, second), (second, first))]
+            flows = [self._program(*pair)[0].cpu().numpy() for pair in ((first, second), (second, first))]
         return np.concatenate(flows).astype(np.float32, copy=False)
 
 

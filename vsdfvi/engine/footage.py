@@ -7,14 +7,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vsdfvi.engine.cache import Cache
+from vsdfvi.engine.cache import Cache, CacheShare
 from vsdfvi.engine.completion import REFINED_RIM, RIM, FlowCompletion, complete_flow, unknown_flow
 from vsdfvi.engine.flow import estimate_flow, estimator_of, neutralise, refine_flow
 from vsdfvi.engine.plan import FramesNeeded
 from vsdfvi.errors import FormatError
 from vsdfvi.frames.masks import Box, hole_of, regions, subsampled
 from vsdfvi.frames.pixels import Frame, VideoFormat, luma
-from vsdfvi.kernels import Packed, Plane, Workers, pack
+from vsdfvi.kernels import HOST, Device, Packed, Plane, Workers, module_of, pack
+from vsdfvi.kernels.device import Upload
 from vsdfvi.kernels.laplace import laplace_fill
 from vsdfvi.settings import Settings
 
@@ -34,8 +35,13 @@ class Sized(Protocol):
 class Footage:
     """The clip and its mask as one request sees them. All results are functions of frame numbers alone.
 
+    Flow is measured on the host, by its cores; completed flow, sources and whatever is computed with them live on the
+    device, and stay there.
+
     Args:
         complete: Makes the completed flow of a pair out of prefilled flows; without it these are the completed ones.
+        device: Where to compute.
+        device_cache: For what lives there; without it, as where the device is the host, ``cache``.
 
     Attributes:
         refinements: Of each estimate of flow after the first, whether it is searched down to the full size. A third
@@ -58,6 +64,8 @@ class Footage:
         cache: Cache,
         workers: Workers,
         complete: FlowCompletion | None = None,
+        device: Device = HOST,
+        device_cache: Cache | CacheShare | None = None,
     ) -> None:
         self.settings = settings
         self.format = clip
@@ -65,10 +73,12 @@ class Footage:
         self.frames = clip.frames
         self.flow_scale = 1 if clip.height < 600 else 2 if clip.height < 1300 else 4
         self.workers = workers
+        self.device = device
         self._still_mask = mask.frames == 1
         self._cache = cache
+        self._device_cache = cache if device_cache is None else device_cache
         self._complete = complete
-        self.estimator = estimator_of(settings.flow)
+        self.estimator = estimator_of(settings.flow, device)
         self._clip: Mapping[int, Frame] = {}
         self._mask: Mapping[int, Frame] = {}
         self.read: set[int] = set()
@@ -137,18 +147,31 @@ class Footage:
         return self._cache.get(("boxes", 0 if self._still_mask else n), make, lambda boxes: 64 * len(boxes))
 
     def flow(self, n: int) -> Packed:
-        """Completed flow between frames n and n + 1, both ways, on ``boxes(n)``, in pixels of the frame."""
+        """Completed flow between frames n and n + 1, both ways, on ``boxes(n)``, in pixels of the frame.
+
+        It lives on the device.
+        """
         if self._complete is None:
-            return self.prefilled(n)
+            return self.prefilled_there(n)
         complete = self._complete
-        return self._cache.get(("flow", n), lambda: complete(self, n), lambda packed: packed.nbytes)
+        return self.remember_there(("flow", n), lambda: complete(self, n))
 
     def remember[Made: Sized](self, key: Hashable, make: Callable[[], Made]) -> Made:
         """What ``make`` makes, a function of the key alone, kept as the footage's own results are."""
         return self._cache.get(key, make, lambda made: made.nbytes)
 
+    def remember_there[Made: Sized](self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """The same of what lives on the device."""
+        return self._device_cache.get(key, make, lambda made: made.nbytes)
+
+    def prefilled_there(self, n: int) -> Packed:
+        """``prefilled`` on the device."""
+        if self.device.is_host:
+            return self.prefilled(n)
+        return self.remember_there(("prefilled", n), lambda: self.prefilled(n).on(self.device))
+
     def prefilled(self, n: int) -> Packed:
-        """The same with what is unknown filled by the Laplace equation alone."""
+        """Flow with what is unknown filled by the Laplace equation alone, on the host."""
         return self._cache.get(("prefilled", n), lambda: self._make_flow(n), lambda packed: packed.nbytes)
 
     def unknown(self, n: int, box: Box) -> NDArray[np.uint8]:
@@ -186,9 +209,13 @@ class Footage:
         return flow * np.float32(self.flow_scale)
 
     def source(self, n: int, boxes: list[Box]) -> tuple[Packed, ...]:
-        """The planes of frame n on some boxes, as numbers in codes, with known samples extended into the hole."""
+        """The planes of frame n on some boxes, as numbers in codes, with known samples extended into the hole.
+
+        They live on the device.
+        """
         key = "source", n, tuple(boxes)
-        return self._cache.get(key, lambda: self._make_source(n, boxes), lambda planes: sum(p.nbytes for p in planes))
+        make = self._make_source
+        return self._device_cache.get(key, lambda: make(n, boxes), lambda planes: sum(p.nbytes for p in planes))
 
     def _make_source(self, n: int, boxes: list[Box]) -> tuple[Packed, ...]:
         return tuple(self._make_source_plane(n, boxes, plane) for plane in range(self.format.planes))
@@ -196,23 +223,55 @@ class Footage:
     def _make_source_plane(self, n: int, boxes: list[Box], plane: int) -> Packed:
         right, down = self.format.subsampling(plane)
         tolerance = float(self.format.peak / 255.0)
+        whole = self._plane_there(n, plane)
         corners, stacks = [], []
         for box in boxes:
-            values, hole = self.samples(n, plane, box)
-            stacks.append(laplace_fill(values[None], hole, tolerance))
+            values = self._numbers(whole, plane, box)
+            stacks.append(laplace_fill(values[None], self._plane_hole(n, plane, box), tolerance))
             corners.append((box[0] >> right, box[1] >> down))
-        return pack(corners, stacks)
+        return pack(corners, stacks, self.device)
+
+    def _plane_there(self, n: int, plane: int) -> NDArray[np.generic]:
+        """A plane of frame n on the device; it crosses once. On the host it is the host's own memory, and not kept."""
+        if self.device.is_host:
+            return self.frame(n).planes[plane]
+        return self._sent(n, plane).take()  # type: ignore[no-any-return]
+
+    def _sent(self, n: int, plane: int) -> Upload:
+        return self.remember_there(("plane", n, plane), lambda: self.device.send(self.frame(n).planes[plane]))
+
+    def send_ahead(self, pairs: range) -> None:
+        """Begin to upload the frames of some pairs that have a hole between them, as far as they are lent.
+
+        Copies then run beside what is computed until the frames are needed. What is at hand is left alone.
+        """
+        if self.device.is_host:
+            return
+        for n in pairs:
+            if n in self._clip and n + 1 in self._clip and self.boxes(n):
+                for plane in range(self.format.planes):
+                    for frame in (n, n + 1):
+                        self._sent(frame, plane)
 
     def samples(self, n: int, plane: int, box: Box) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """A box of a plane of frame n as float32 in codes, and its hole; the box is given in pixels of plane 0."""
+        """A box of a plane of frame n as float32 in codes, and its hole, both on the host.
+
+        The box is given in pixels of plane 0.
+        """
+        return self._numbers(self.frame(n).planes[plane], plane, box), self._plane_hole(n, plane, box)
+
+    def _numbers(self, whole: NDArray[np.generic], plane: int, box: Box) -> NDArray[np.float32]:
+        """A box of a whole plane as float32 in codes, where the plane is."""
         right, down = self.format.subsampling(plane)
         x0, y0, x1, y1 = box
-        part = self.frame(n).planes[plane][y0 >> down : y1 >> down, x0 >> right : x1 >> right]
-        values = part.astype(np.float32)
+        values = whole[y0 >> down : y1 >> down, x0 >> right : x1 >> right].astype(np.float32)
         if self.format.is_float:
-            values = np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-        hole = self.hole(n).crop(x0, y0, x1 - x0, y1 - y0)
-        return values, subsampled(hole, right, down)
+            values = module_of(values).nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        return values
+
+    def _plane_hole(self, n: int, plane: int, box: Box) -> NDArray[np.uint8]:
+        x0, y0, x1, y1 = box
+        return subsampled(self.hole(n).crop(x0, y0, x1 - x0, y1 - y0), *self.format.subsampling(plane))
 
     def cut(self, n: int) -> bool:
         """Whether a scene ends between frames n and n + 1."""

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from vsdfvi.engine.torch_calls import torch_call
+from vsdfvi.kernels import HOST, Device
 from vsdfvi.networks.deepfill import SCORES_BUDGET_BYTES, DeepFill, inpaint
 from vsdfvi.networks.torchscript import load_torchscript
 from vsdfvi.networks.weights import find, load
@@ -37,45 +38,55 @@ class Generator(Protocol):
 class DeepFillGenerator:
     """DeepFill v1, with the weights in a folder that the user names.
 
+    Args:
+        device: Where to compute.
+        half: In half precision, on a GPU.
+
     Raises:
         WeightsError: The folder or the file is not there, or the file is not what it should be.
     """
 
-    def __init__(self, weights: str) -> None:
+    def __init__(self, weights: str, device: Device = HOST, *, half: bool = False) -> None:
         network = load(find(weights or None, "imagenet_deepfill"), "deepfill_v1")
         assert isinstance(network, DeepFill)
-        self._network = network
+        self._network = network.to(device.torch_device())
+        self._half = half
 
     def fill(self, image: NDArray[np.float32], hole: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The image with its hole filled."""
-        with torch_call("synthesis", "deepfill", hole.shape, _WITHOUT_A_NETWORK):
+        with torch_call("synthesis", "deepfill", hole.shape, _WITHOUT_A_NETWORK, half=self._half):
             return inpaint(self._network, image, hole, budget_bytes=SCORES_BUDGET_BYTES)
 
 
 class ProgramGenerator:
-    """A TorchScript program that the user names.
+    """A TorchScript program that the user names. Its precision is its own.
+
+    Args:
+        device: Where to compute.
 
     Raises:
         WeightsError: The file is not there, is no program, or is one for something else.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, device: Device = HOST) -> None:
         self._path = path
-        self._program = load_torchscript(Path(path).expanduser(), "synthesis")
+        self._device = device.torch_device()
+        self._program = load_torchscript(Path(path).expanduser(), "synthesis", self._device)
 
     def fill(self, image: NDArray[np.float32], hole: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The image with its hole filled."""
         with torch_call("synthesis", self._path, hole.shape, _WITHOUT_A_NETWORK):
-            filled = self._program(torch.from_numpy(image)[None], torch.from_numpy(hole != 0)[None, None])
-            return filled[0].numpy()
+            inputs = torch.from_numpy(image)[None], torch.from_numpy(hole != 0)[None, None]
+            filled = self._program(*(each.to(self._device) for each in inputs))
+            return filled[0].cpu().numpy()
 
 
-def generator_of(settings: Settings) -> Generator:
+def generator_of(settings: Settings, device: Device = HOST) -> Generator:
     """The network that ``synthesis`` asks for, loaded.
 
     Raises:
         WeightsError: Its file is not there, or is not what it should be.
     """
     if settings.synthesis == "deepfill":
-        return DeepFillGenerator(settings.weights)
-    return ProgramGenerator(settings.synthesis)
+        return DeepFillGenerator(settings.weights, device, half=bool(settings.fp16))
+    return ProgramGenerator(settings.synthesis, device)

@@ -1,7 +1,7 @@
 """The story on one page: flow, completion, propagation, synthesis, compositing."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from vsdfvi.engine import paper
 from vsdfvi.engine.bridging import BridgedCompletion
 from vsdfvi.engine.cache import Cache
+from vsdfvi.engine.computing import device_cache, open_device, retried
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.paper_samples import Picture
 from vsdfvi.engine.plan import FramesNeeded, Span, widened
@@ -18,6 +19,10 @@ from vsdfvi.engine.views import OF_THE_HOLE_ALONE, Repair, render, repair_of
 from vsdfvi.frames.pixels import Frame, VideoFormat, to_samples
 from vsdfvi.kernels import Workers, return_free_memory
 from vsdfvi.settings import Settings
+
+if TYPE_CHECKING:  # torch comes with them
+    from vsdfvi.engine.completion import FlowCompletion
+    from vsdfvi.engine.generator import Generator
 
 TRIM_EVERY = 16  # frames
 Reply = tuple[str] | tuple[str, int, int]
@@ -43,20 +48,31 @@ class Inpainter:
         self._frames = clip.frames
         self._workers = Workers(settings.worker_count)
         self._cache = Cache(settings.memory << 20)
-        complete = None
-        if settings.completion == "dfc":
-            from vsdfvi.engine.dfc import load_completion  # torch comes with it
-
-            complete = BridgedCompletion(load_completion(settings.weights, self._cache))
+        self.device = open_device(settings)
+        self._device_cache = self._cache if self.device.is_host else device_cache(self.device, settings)
+        with self.device.active():
+            complete, self._generator = self._load_networks()
+        if complete is not None:
             self.reach += complete.radius
-        self._footage = Footage(settings, clip, mask, self._cache, self._workers, complete)
-        self._generator = None
-        if settings.synthesis not in WITHOUT_A_NETWORK:
-            from vsdfvi.engine.generator import generator_of  # and with it
-
-            self._generator = generator_of(settings)
+        self._footage = Footage(
+            settings, clip, mask, self._cache, self._workers, complete, self.device, self._device_cache
+        )
         self._ready: dict[int, _Made] = {}
         self._finished = 0
+
+    def _load_networks(self) -> "tuple[FlowCompletion | None, Generator | None]":
+        """What the settings ask for; torch comes with them."""
+        complete, generator, settings = None, None, self.settings
+        half = bool(settings.fp16)
+        if settings.completion == "dfc":
+            from vsdfvi.engine.dfc import load_completion
+
+            complete = BridgedCompletion(load_completion(settings.weights, self._device_cache, self.device, half=half))
+        if settings.synthesis not in WITHOUT_A_NETWORK:
+            from vsdfvi.engine.generator import generator_of
+
+            generator = generator_of(settings, self.device)
+        return complete, generator
 
     def prepare(self, n: int, clip: Mapping[int, Frame], mask: Mapping[int, Frame]) -> Reply:
         """Make frame n, as far as the lent frames allow.
@@ -68,10 +84,10 @@ class Inpainter:
         """
         self._footage.lend(clip, mask)
         try:
-            with self._workers.active():
+            with self._workers.active(), self.device.active():
                 if self.settings.view == "result" and self._footage.hole(n).is_empty:
                     return ("source",)
-                made = self._make(n)
+                made = retried(lambda: self._make(n), self.device, self._device_cache)
         except FramesNeeded as needed:
             have = Span(min(clip), max(clip))
             wider = widened(have, needed.frame, n, self.reach, self._frames)
@@ -94,9 +110,9 @@ class Inpainter:
         if self.settings.propagation == "paper":
             return paper.repair(self._footage, n, self._cache, self._fill)
         traced = trace(self._footage, n)
-        values = synthesise(self._footage, n, traced, self._cache, self._generator)
+        values = synthesise(self._footage, n, traced, self._device_cache, self._generator)
         samples = tuple(to_samples(value, self._footage.format) for value in values)
-        return repair_of(traced, samples, self.settings.consistency)
+        return repair_of(traced, samples, self.settings.consistency, self.device)
 
     def _fill(self, n: int, pictures: list[Picture]) -> list[NDArray[np.float32]]:
         """Planes of a box of frame n with their holes filled as the setting ``synthesis`` says."""
@@ -127,8 +143,10 @@ class Inpainter:
         """Free everything."""
         self._ready.clear()
         self._cache.clear()
+        self._device_cache.clear()
         self._workers.close()
 
     def statistics(self) -> dict[str, Any]:
         """What the caches hold."""
-        return {"cache_bytes": self._cache.size_bytes}
+        cached = {"cache_bytes": self._cache.size_bytes, "device_cache_bytes": self._device_cache.size_bytes}
+        return {"device": self.device.name, **cached}

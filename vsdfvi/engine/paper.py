@@ -23,7 +23,7 @@ from vsdfvi.engine.views import Repair
 from vsdfvi.errors import EngineError
 from vsdfvi.frames.masks import regions
 from vsdfvi.frames.pixels import to_samples
-from vsdfvi.kernels import Plane, Workers
+from vsdfvi.kernels import Device, Plane, Workers, module_of
 from vsdfvi.kernels.paper import carry_names, link_pixels, merge_names, number_pixels
 
 Fill = Callable[[int, list[Picture]], list[NDArray[np.float32]]]
@@ -105,7 +105,7 @@ def _make_block(footage: Footage, first: int, last: int, fill: Fill) -> tuple[_F
         footage.hole(n)
     block = _linked(footage, first, last)
     while any(block.missing()):
-        _propagate(block, footage.workers)
+        _propagate(block, footage.workers, footage.device)
         for k in key_positions(block.missing()):
             _fill_keyframe(footage, block, k, fill)
     return tuple(_filled(footage, block, k) for k in range(len(block.pixels)))
@@ -118,17 +118,18 @@ def _linked(footage: Footage, first: int, last: int) -> Block:
     total = int(ends[-1])
     if total >= 1 << 31:
         raise EngineError(f"window must be so small that its holes have fewer than 2^31 pixels, got {total}")
-    x, y = (np.concatenate([getattr(each, name) for each in pixels]) for name in ("x", "y"))
+    device = footage.device
+    x, y = (device.put(np.concatenate([getattr(each, name) for each in pixels])) for name in ("x", "y"))
     spans = [(int(end) - each.count, int(end)) for end, each in zip(ends, pixels, strict=True)]
     block = Block(
         first, pixels, spans,
-        links_back=np.full(total, -1, np.int32), links_on=np.full(total, -1, np.int32),
+        links_back=device.arrays.full(total, -1, np.int32), links_on=device.arrays.full(total, -1, np.int32),
         filled=np.zeros(total, np.uint8), invented=np.zeros(total, np.uint8),
         origin_frame=np.zeros(total, np.int32), origin_place=np.zeros(total, np.int32),
     )  # fmt: skip
-    numbers = number_pixels(pixels[0].x, pixels[0].y, 0)
+    numbers = number_pixels(pixels[0].x, pixels[0].y, 0, device)
     for k in range(len(pixels) - 1):
-        earlier, numbers = numbers, number_pixels(pixels[k + 1].x, pixels[k + 1].y, spans[k + 1][0])
+        earlier, numbers = numbers, number_pixels(pixels[k + 1].x, pixels[k + 1].y, spans[k + 1][0], device)
         if pixels[k].count + pixels[k + 1].count == 0:
             continue
         flow = footage.flow(first + k)
@@ -150,21 +151,28 @@ def _hole_pixels(footage: Footage, n: int) -> HolePixels:
     return HolePixels(none, none, (none,) * planes, (none,) * planes, (none[:, None],) * planes)
 
 
-def _propagate(block: Block, workers: Workers) -> None:
+def _propagate(block: Block, workers: Workers, device: Device) -> None:
     """Carry what is known forward and backward through the block once, and merge, in place."""
+    filled, invented = device.put(block.filled), device.put(block.invented)
+    origin = device.put(block.origin_frame), device.put(block.origin_place)
     ways = (block.links_back, -1), (block.links_on, 1)
-    forward, backward = workers.map(lambda way: _carried(block, *way), ways)
-    origin = block.origin_frame, block.origin_place
+    in_order = workers.map if device.is_host else map  # a GPU's stream belongs to this thread
+    forward, backward = in_order(lambda way: _carried(block, filled, *way), ways)
     for k, span in enumerate(block.spans):
-        merge_names(forward, backward, block.filled, origin, block.invented, frame=k, span=span)
+        merge_names(forward, backward, filled, origin, invented, frame=k, span=span)
+    block.filled, block.invented = device.get(filled), device.get(invented)
+    block.origin_frame, block.origin_place = (device.get(names) for names in origin)
 
 
-def _carried(block: Block, link: NDArray[np.int32], neighbour: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _carried(
+    block: Block, filled: NDArray[np.uint8], link: NDArray[np.int32], neighbour: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Stamp and carried of one pass, in which each frame takes from the one at this distance."""
-    stamp, carried = np.empty_like(link), np.empty_like(link)
+    arrays = module_of(link)
+    stamp, carried = arrays.empty_like(link), arrays.empty_like(link)
     frames = range(len(block.spans))
     for k in frames if neighbour < 0 else reversed(frames):
-        carry_names(link, block.filled, stamp, carried, frame=k, neighbour=k + neighbour, span=block.spans[k])
+        carry_names(link, filled, stamp, carried, frame=k, neighbour=k + neighbour, span=block.spans[k])
     return stamp, carried
 
 

@@ -19,13 +19,15 @@ Picture = tuple[NDArray[np.float32], NDArray[np.uint8]]
 
 @dataclass(slots=True)
 class Block:
-    """The hole pixels of all frames of a block, numbered through, and what is known of them. See ``paper.h``.
+    """The hole pixels of all frames of a block, numbered through, and what is known of them, on the host.
+
+    ``paper.h`` states what the arrays mean.
 
     Attributes:
         first: Number of its first frame; all other frame numbers in here count from it.
         pixels: For each frame.
         spans: The numbers of each frame's pixels.
-        links_back, links_on: What each pixel takes from the frame before and from the frame after.
+        links_back, links_on: What each pixel takes from the frame before and from the frame after; on the device.
         fills: For each key frame and plane, values in codes of all its hole samples.
     """
 
@@ -138,7 +140,7 @@ class _Leads:
         """Samples of frame k's hole, extended into it from around it."""
         n = self._block.first + k
         source = self._footage.source(n, regions([self._footage.hole(n)], 1, self._footage.size))[self._plane]
-        return _read(source, column, row)
+        return _read(source.on_host(self._footage.device), column, row)
 
 
 def _read(packed: Packed, column: NDArray[Any], row: NDArray[Any]) -> NDArray[np.float32]:

@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from vsdfvi.engine.footage import Footage
 from vsdfvi.frames.masks import subsampled
-from vsdfvi.kernels import LOST, Packed, sample_lanczos, trace_step
+from vsdfvi.kernels import LOST, Device, Packed, module_of, sample_lanczos, trace_step
+from vsdfvi.kernels.device import put_together
 
 
 @dataclass(frozen=True, slots=True)
 class HolePixels:
-    """The pixels of one frame's hole, and the samples of each plane that they cover.
+    """The pixels of one frame's hole, and the samples of each plane that they cover, on the host or on a device.
 
     Attributes:
         x, y: int32 ``(pixels)``, in reading order.
@@ -32,9 +33,17 @@ class HolePixels:
     def count(self) -> int:
         return int(self.x.size)
 
+    def on(self, device: Device) -> "HolePixels":
+        """The same, which are on the host, on a device."""
+        if device.is_host:
+            return self
+        count = len(self.column)
+        x, y, *lists = put_together(device, [self.x, self.y, *self.column, *self.row, *self.cover])
+        return HolePixels(x, y, *(tuple(lists[k * count : (k + 1) * count]) for k in range(3)))
+
 
 def hole_pixels(footage: Footage, n: int) -> HolePixels:
-    """The pixels of frame n's hole."""
+    """The pixels of frame n's hole, on the host."""
     hole = footage.hole(n)
     video_format = footage.format
     align_x, align_y = 1 << video_format.subsampling_w, 1 << video_format.subsampling_h
@@ -60,18 +69,20 @@ def hole_pixels(footage: Footage, n: int) -> HolePixels:
 
 @dataclass(frozen=True, slots=True)
 class Trajectories:
-    """Where the walks of one frame's hole pixels ended, in one direction of time.
+    """Where the walks of one frame's hole pixels ended, in one direction of time, on the device.
 
     Attributes:
         x, y: float32 ``(pixels)``, position in the frame where the walk ended.
         error: float32, the worst forward/backward disagreement of flow on the way, in pixels.
         state: int32, the number of steps to the frame where known picture was met; ``LOST`` where none was.
+        steps: The numbers of steps at which any walk met it, on the host.
     """
 
     x: NDArray[np.float32]
     y: NDArray[np.float32]
     error: NDArray[np.float32]
     state: NDArray[np.int32]
+    steps: tuple[int, ...]
 
     @property
     def found(self) -> NDArray[np.bool_]:
@@ -93,6 +104,9 @@ def walk(
 ) -> Trajectories:
     """Walk pixels of frame n along completed flow, frame by frame, composing one trajectory for each.
 
+    Shapes:
+        x, y: int32 ``(pixels)`` on the device.
+
     Args:
         later: Towards later frames, along ``flow_fw``; else towards earlier ones, along ``flow_bw``.
         steps: Frames to walk at most. A scene's end and the clip's end it.
@@ -102,26 +116,29 @@ def walk(
         flow: Between frames n and n + 1, by n; ``Footage.flow`` unless given.
     """
     flow = footage.flow if flow is None else flow
-    count = x.size
-    trajectories = Trajectories(
-        x.astype(np.float32), y.astype(np.float32), np.zeros(count, np.float32), np.zeros(count, np.int32)
-    )
+    arrays, count = footage.device.arrays, x.size
+    places = x.astype(np.float32), y.astype(np.float32)
+    error, state = arrays.zeros(count, np.float32), arrays.zeros(count, np.int32)
+    met = []
     for step in range(1, steps + 1):
         entered = n + step if later else n - step
         pair = min(entered, entered + 1 if not later else entered - 1)
         if not 0 <= entered < footage.frames or footage.cut(pair):
-            trajectories.state[trajectories.state == 0] = LOST
+            state[:] = arrays.where(state == 0, LOST, state)  # not by a mask: a GPU's host would wait for its count
             break
         trace_step(
-            trajectories.x, trajectories.y, trajectories.error, trajectories.state, flow(pair),
-            footage.block_hole(entered) if blocks else footage.hole(entered), size=footage.size, later=later,
-            step=step, stop=stop, scale=footage.flow_scale, limit=limit,
+            *places, error, state, flow(pair), footage.block_hole(entered) if blocks else footage.hole(entered),
+            size=footage.size, later=later, step=step, stop=stop, scale=footage.flow_scale, limit=limit,
+            device=footage.device,
         )  # fmt: skip
-        if not (trajectories.state == 0).any():
+        some_met, some_walk = arrays.stack([(state == step).any(), (state == 0).any()]).tolist()
+        if some_met:
+            met.append(step)
+        if not some_walk:
             break
     if stop:
-        trajectories.state[trajectories.state == 0] = LOST
-    return trajectories
+        state[:] = arrays.where(state == 0, LOST, state)
+    return Trajectories(*places, error, state, tuple(met))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +146,15 @@ class Traced:
     """What other frames show of one frame's hole.
 
     Attributes:
-        pixels: The hole.
+        pixels: The hole, on the host.
+        there: The hole on the device, as all that follows.
         earlier, later: The trajectories to both sides.
         values: For each plane, float32 ``(samples)`` in codes; of no meaning where not reached.
         reached: For each plane, bool ``(samples)``.
     """
 
     pixels: HolePixels
+    there: HolePixels
     earlier: Trajectories
     later: Trajectories
     values: tuple[NDArray[np.float32], ...]
@@ -148,7 +167,8 @@ def trace(footage: Footage, n: int) -> Traced:
     A source is sampled once, where the composed trajectory ends. Both sides are weighted with the inverse of their
     distance in frames: truth wants the blend (docs/design.md).
     """
-    pixels = hole_pixels(footage, n)
+    here = hole_pixels(footage, n)
+    arrays, pixels = footage.device.arrays, here.on(footage.device)
     earlier, later = _both_sides(footage, n, pixels.x, pixels.y, blocks=False)
     sides = earlier.found.astype(np.int32) + later.found
     values: list[NDArray[np.float32]] = []
@@ -161,17 +181,17 @@ def trace(footage: Footage, n: int) -> Traced:
             start = pixels.x[index], pixels.y[index]
             if plane == 1:
                 chroma = _both_sides(footage, n, *start, blocks=True)
-            ends, index = chroma, np.arange(index.size, dtype=np.int32)
-        total = np.zeros(index.size, np.float32)
-        weight = np.zeros(index.size, np.float32)
+            ends, index = chroma, arrays.arange(index.size, dtype=np.int32)
+        total = arrays.zeros(index.size, np.float32)
+        weight = arrays.zeros(index.size, np.float32)
         for side, sign in zip(ends, (-1, 1), strict=True):
             got, value = sample_sources(footage, n, pixels, plane, index, start, side, sign)
-            share = np.float32(1) / np.maximum(side.state[index], 1).astype(np.float32)
-            total += np.where(got, share * value, 0)
-            weight += np.where(got, share, 0)
+            share = np.float32(1) / arrays.maximum(side.state[index], 1).astype(np.float32)
+            total += arrays.where(got, share * value, 0)
+            weight += arrays.where(got, share, 0)
         reached.append(weight > 0)
-        values.append((total / np.maximum(weight, np.float32(1e-20))).astype(np.float32, copy=False))
-    return Traced(pixels, earlier, later, tuple(values), tuple(reached))
+        values.append((total / arrays.maximum(weight, np.float32(1e-20))).astype(np.float32, copy=False))
+    return Traced(here, pixels, earlier, later, tuple(values), tuple(reached))
 
 
 def _both_sides(
@@ -188,10 +208,11 @@ def _both_sides(
 
 def _followed(cover: NDArray[np.int32], sides: NDArray[np.int32]) -> NDArray[np.int32]:
     """The pixel whose trajectory each sample follows: of those it covers, the first that most sides reach."""
+    arrays = module_of(cover)
     if cover.shape[1] == 1:
-        return np.ascontiguousarray(cover[:, 0])
-    best = np.where(cover >= 0, sides[cover], -1).argmax(axis=1)
-    return np.ascontiguousarray(np.take_along_axis(cover, best[:, None], axis=1)[:, 0])
+        return arrays.ascontiguousarray(cover[:, 0])  # type: ignore[no-any-return]
+    best = arrays.where(cover >= 0, sides[cover], -1).argmax(axis=1)
+    return arrays.ascontiguousarray(arrays.take_along_axis(cover, best[:, None], axis=1)[:, 0])  # type: ignore[no-any-return]
 
 
 def sample_sources(
@@ -204,10 +225,14 @@ def sample_sources(
     side: Trajectories,
     sign: int,
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-    """Samples of a plane at the ends of the trajectories of one side: which were got, and their values in codes."""
-    value = np.zeros(index.size, np.float32)
-    got = np.zeros(index.size, np.uint8)
-    for step in np.unique(side.state[side.found]).tolist():
+    """Samples of a plane at the ends of the trajectories of one side: which were got, and their values in codes.
+
+    All arrays are on the device.
+    """
+    arrays = footage.device.arrays
+    value = arrays.zeros(index.size, np.float32)
+    got = arrays.zeros(index.size, np.uint8)
+    for step in side.steps:
         entered = n + sign * step
         pair = entered - 1 if sign > 0 else entered
         source = footage.source(entered, footage.boxes(pair))[plane]

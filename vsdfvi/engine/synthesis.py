@@ -6,13 +6,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vsdfvi.engine.cache import Cache
+from vsdfvi.engine.cache import Cache, CacheShare
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.plan import keyframes
 from vsdfvi.engine.propagation import HolePixels, Traced, trace, walk
 from vsdfvi.frames.masks import Box, regions
 from vsdfvi.frames.pixels import Colours
 from vsdfvi.kernels import Packed, pack, sample_lanczos
+from vsdfvi.kernels.device import get_together
 from vsdfvi.kernels.exemplar import exemplar_fill
 from vsdfvi.kernels.laplace import laplace_fill
 
@@ -28,20 +29,25 @@ _SETTLED = 1 / 1024  # of the peak: movement of a sweep at which a diffused fill
 
 
 def synthesise(
-    footage: Footage, n: int, traced: Traced, cache: Cache, generator: "Generator | None" = None
+    footage: Footage, n: int, traced: Traced, cache: Cache | CacheShare, generator: "Generator | None" = None
 ) -> tuple[NDArray[np.float32], ...]:
     """For each plane, values in codes of all samples of frame n's hole: traced where reached, else invented.
+
+    They are on the host.
 
     Args:
         generator: The network behind the setting ``synthesis``, where there is one.
     """
-    unreached = ~(traced.earlier.found | traced.later.found)
+    device = footage.device
+    unreached = device.get(~(traced.earlier.found | traced.later.found))
     values = [value.copy() for value in traced.values]
     reached = [flags.copy() for flags in traced.reached]
     deep = _deep(traced.pixels, unreached)
     if deep.any():
-        _carry(footage, n, traced, deep, values, reached, cache, generator)
-    return _diffuse(footage, n, traced.pixels, values, reached)
+        _carry(footage, n, traced, device.put(deep), values, reached, cache, generator)
+    # What is left is little, and the rest is done: it goes home.
+    home = get_together(device, [*values, *reached])
+    return _diffuse(footage, n, traced.pixels, home[: len(values)], home[len(values) :])
 
 
 def _deep(pixels: HolePixels, unreached: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -72,26 +78,26 @@ def _carry(
     deep: NDArray[np.bool_],
     values: list[NDArray[np.float32]],
     reached: list[NDArray[np.bool_]],
-    cache: Cache,
+    cache: Cache | CacheShare,
     generator: "Generator | None",
 ) -> None:
-    """Fill the deep part of frame n from the key frames around it, weighted by time, in place."""
+    """Fill the deep part of frame n from the key frames around it, weighted by time, in place, on the device."""
     interval = footage.settings.keyframe_interval
     around = keyframes(n, interval, *footage.scene(n, interval))
-    pixels = traced.pixels
-    totals = [np.zeros(value.size, np.float32) for value in values]
-    weights = [np.zeros(value.size, np.float32) for value in values]
+    arrays, pixels = footage.device.arrays, traced.there
+    totals = [arrays.zeros(value.size, np.float32) for value in values]
+    weights = [arrays.zeros(value.size, np.float32) for value in values]
     for key in around:
         steps = abs(key - n)
         time_share = 1.0 if len(around) == 1 else 1.0 - steps / (around[1] - around[0])
         filled = keyframe(footage, key, cache, generator)
         side = walk(footage, n, pixels.x, pixels.y, later=key > n, steps=steps, stop=False, limit=float("inf"))
-        arrived = np.where((side.state == 0) & deep, 1, -1).astype(np.int32)
+        arrived = arrays.where((side.state == 0) & deep, 1, -1).astype(np.int32)
         for plane in range(footage.format.planes):
             cover = pixels.cover[plane]
-            index = np.ascontiguousarray(cover.max(axis=1)) if cover.shape[1] > 1 else np.ascontiguousarray(cover[:, 0])
-            got = np.zeros(index.size, np.uint8)
-            value = np.zeros(index.size, np.float32)
+            index = arrays.ascontiguousarray(cover.max(axis=1) if cover.shape[1] > 1 else cover[:, 0])
+            got = arrays.zeros(index.size, np.uint8)
+            value = arrays.zeros(index.size, np.float32)
             sample_lanczos(
                 filled[plane], pixels.column[plane], pixels.row[plane], index, (pixels.x, pixels.y), (side.x, side.y),
                 arrived, value, got, step=1, subsampling=footage.format.subsampling(plane),
@@ -102,12 +108,19 @@ def _carry(
             weights[plane] += share * got
     for plane in range(footage.format.planes):
         use = (weights[plane] > 0) & ~reached[plane]
-        values[plane][use] = totals[plane][use] / weights[plane][use]
+        mean = totals[plane] / arrays.maximum(weights[plane], np.float32(1e-20))
+        values[plane] = arrays.where(use, mean, values[plane])
         reached[plane] |= use
 
 
-def keyframe(footage: Footage, n: int, cache: Cache, generator: "Generator | None" = None) -> tuple[Packed, ...]:
-    """Planes of key frame n around its hole, completely filled, as numbers in codes."""
+def keyframe(
+    footage: Footage, n: int, cache: Cache | CacheShare, generator: "Generator | None" = None
+) -> tuple[Packed, ...]:
+    """Planes of key frame n around its hole, completely filled, as numbers in codes, on the device.
+
+    Args:
+        cache: For what lives there.
+    """
     return cache.get(
         ("keyframe", n), lambda: _make_keyframe(footage, n, generator), lambda planes: sum(p.nbytes for p in planes)
     )
@@ -121,28 +134,37 @@ def _make_keyframe(footage: Footage, n: int, generator: "Generator | None") -> t
         boxes = [(0, 0, width, height)]
         return footage.source(n, boxes)
     traced = trace(footage, n)
+    device = footage.device
+    home = get_together(device, [*traced.values, *traced.reached])
+    seen = list(zip(home[: len(traced.values)], home[len(traced.values) :], strict=True))
     planes: list[list[NDArray[np.float32]]] = [[] for _ in range(footage.format.planes)]
     for box in boxes:
-        pictures = [_placed(footage, n, traced, plane, box) for plane in range(footage.format.planes)]
+        pictures = [_placed(footage, n, traced.pixels, plane, box, *seen[plane]) for plane in range(len(planes))]
         for plane, filled in enumerate(fill(footage, n, pictures, generator)):
             planes[plane].append(filled[None])
     packed = []
     for plane in range(footage.format.planes):
         right, down = footage.format.subsampling(plane)
-        packed.append(pack([(box[0] >> right, box[1] >> down) for box in boxes], planes[plane]))
+        packed.append(pack([(box[0] >> right, box[1] >> down) for box in boxes], planes[plane]).on(device))
     return tuple(packed)
 
 
 def _placed(
-    footage: Footage, n: int, traced: Traced, plane: int, box: Box
+    footage: Footage,
+    n: int,
+    pixels: HolePixels,
+    plane: int,
+    box: Box,
+    seen: NDArray[np.float32],
+    reached: NDArray[np.bool_],
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """A box of a plane with what was traced put in, and what is left of its hole."""
+    """A box of a plane with what was seen put in, and what is left of its hole."""
     right, down = footage.format.subsampling(plane)
     values, hole = footage.samples(n, plane, box)
-    column, row = traced.pixels.column[plane] - (box[0] >> right), traced.pixels.row[plane] - (box[1] >> down)
+    column, row = pixels.column[plane] - (box[0] >> right), pixels.row[plane] - (box[1] >> down)
     height, width = values.shape
-    use = traced.reached[plane] & (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    values[row[use], column[use]] = traced.values[plane][use]
+    use = reached & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    values[row[use], column[use]] = seen[use]
     hole[row[use], column[use]] = 0
     return values, hole
 
@@ -153,7 +175,7 @@ def fill(
     pictures: list[tuple[NDArray[np.float32], NDArray[np.uint8]]],
     generator: "Generator | None" = None,
 ) -> list[NDArray[np.float32]]:
-    """Planes of a box of frame n with their holes filled from the box itself, or by a network.
+    """Planes of a box of frame n with their holes filled from the box itself, or by a network; all on the host.
 
     Shapes:
         pictures: for each plane, values in codes ``(height, width)`` float32, and its hole, uint8.

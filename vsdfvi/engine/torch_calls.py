@@ -18,21 +18,26 @@ rule. On two busy cores 240x432 pixels took 1.7 s with one thread and 7 s with t
 
 
 @contextmanager
-def torch_call(setting: str, value: str, size: tuple[int, int], instead: str) -> Iterator[None]:
+def torch_call(setting: str, value: str, size: tuple[int, int], instead: str, *, half: bool = False) -> Iterator[None]:
     """Run what is inside with the fixed number of threads, and put the number of before back.
 
     Args:
         setting, value: What asked for the network.
         size: (height, width) of the picture that it is given.
         instead: The value of the setting that needs no network.
+        half: Convolutions and products of matrices in half precision, where a GPU computes them.
 
     Raises:
         EngineError: Memory runs out, or torch fails otherwise. Errors of vsdfvi's own pass as they are.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(THREADS)
+    deterministic, benchmark = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
+    # The fastest of cuDNN's algorithms differs from run to run, and with it the bits.
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
     try:
-        yield
+        with torch.autocast("cuda", torch.float16, enabled=half and torch.cuda.is_available()):
+            yield
     except (VsdfviError, RuntimeError, MemoryError) as error:
         height, width = size
         got = f"got {value!r} for {width}x{height} pixels"
@@ -48,6 +53,7 @@ def torch_call(setting: str, value: str, size: tuple[int, int], instead: str) ->
         ) from error
     finally:
         torch.set_num_threads(before)
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = deterministic, benchmark
 
 
 def _lacks_memory(error: BaseException) -> bool:

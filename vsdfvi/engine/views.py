@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.propagation import HolePixels, Traced, hole_pixels
 from vsdfvi.frames.pixels import LUMA_WEIGHTS, Colours, Frame, VideoFormat, to_samples
+from vsdfvi.kernels import Device
+from vsdfvi.kernels.device import get_together
 
 Array = NDArray[np.float32]
 Ink = tuple[float, float, float, float]
@@ -59,17 +61,20 @@ class Repair:
     confidence: Array
 
 
-def repair_of(traced: Traced, samples: tuple[NDArray[np.generic], ...], consistency: float) -> Repair:
-    """The account of a traced frame.
+def repair_of(traced: Traced, samples: tuple[NDArray[np.generic], ...], consistency: float, device: Device) -> Repair:
+    """The account of a frame that was traced on a device.
 
     Confidence is exp(-error / consistency) of the side where flow agreed better with itself.
     """
     sides = traced.earlier, traced.later
+    *states, first, second = get_together(device, [side.state for side in sides] + [side.error for side in sides])
     nowhere = np.iinfo(np.int32).max
-    before, after = (np.where(side.found, side.state, nowhere) for side in sides)
+    found = [state > 0 for state in states]
+    before, after = (np.where(some, state, nowhere) for some, state in zip(found, states, strict=True))
     distance = np.where(before <= after, -before, after)  # of two as near, the blend's first
-    error = np.minimum(*(np.where(side.found, side.error, np.float32(np.inf)) for side in sides))
-    invented = ~(sides[0].found | sides[1].found)
+    nothing = np.float32(np.inf)
+    error = np.minimum(np.where(found[0], first, nothing), np.where(found[1], second, nothing))
+    invented = ~(found[0] | found[1])
     return Repair(
         traced.pixels,
         samples,
@@ -237,7 +242,7 @@ def _draw_flow(picture: _Picture, footage: Footage, n: int) -> None:
         return
     if not footage.boxes(pair):
         return
-    packed, scale = footage.flow(pair), footage.flow_scale
+    packed, scale = footage.flow(pair).on_host(footage.device), footage.flow_scale
     fastest = sign * FASTEST * footage.size[0]
     for number, (column, row, *_) in enumerate(packed.boxes.tolist()):
         x, y = column * scale, row * scale

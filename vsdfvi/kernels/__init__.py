@@ -1,22 +1,30 @@
 """Typed functions over the kernels: check the arrays, choose the device, launch.
 
-Every kernel has one text, a header of this folder. On the CPU it runs from the plugin's library (``_cpu``).
+Every kernel has one text, a header of this folder. On the CPU it runs from the plugin's library (``_cpu``), on a GPU
+through CuPy (``_gpu``): where its arrays are. In signatures an array is NumPy's; one of CuPy's does as well, if all of
+a call are.
 """
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import cache
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vsdfvi.kernels import _cpu
 from vsdfvi.kernels._cpu import Workers, return_free_memory, use_library
+from vsdfvi.kernels._launch import launch, module_of
+from vsdfvi.kernels.device import HOST, Device
 
 __all__ = [
+    "HOST",
     "LOST",
+    "Device",
     "Packed",
     "Plane",
     "Workers",
+    "module_of",
     "pack",
     "return_free_memory",
     "sample_flow",
@@ -41,16 +49,28 @@ class Packed:
     """Planes that exist only on some boxes of the frame; ``regions.h`` states the layout.
 
     Attributes:
-        samples: float32, one dimension.
-        boxes: int32 ``(count, 6)``.
+        samples: float32, one dimension, on some device.
+        boxes: int32 ``(count, 6)``, on the host.
+        table: The same where the samples are.
     """
 
     samples: NDArray[np.float32]
     boxes: NDArray[np.int32]
+    table: NDArray[np.int32]
 
     @property
     def nbytes(self) -> int:
         return self.samples.nbytes + self.boxes.nbytes
+
+    def on(self, device: Device) -> "Packed":
+        """The same planes on a device."""
+        if device.is_host:
+            return self
+        return Packed(device.put(self.samples), self.boxes, device.put(self.boxes))
+
+    def on_host(self, device: Device) -> "Packed":
+        """The same planes, which live on a device, on the host."""
+        return self if device.is_host else Packed(device.get(self.samples), self.boxes, self.boxes)
 
     def planes(self, box: int) -> NDArray[np.float32]:
         """A view ``(planes, height, width)`` of one box."""
@@ -59,8 +79,9 @@ class Packed:
 
     def crop(self, x: int, y: int, width: int, height: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """A rectangle of the set's grid ``(planes, height, width)``, 0 where no box is, and where one is."""
+        arrays = module_of(self.samples)
         planes = int(self.boxes[:, 5].max(initial=0))
-        out, there = np.zeros((planes, height, width), np.float32), np.zeros((height, width), bool)
+        out, there = arrays.zeros((planes, height, width), np.float32), arrays.zeros((height, width), bool)
         for box, (left, top, columns, rows) in enumerate(self.boxes[:, :4].tolist()):
             x0, x1 = max(x, left), min(x + width, left + columns)
             y0, y1 = max(y, top), min(y + height, top + rows)
@@ -71,12 +92,15 @@ class Packed:
         return out, there
 
 
-def pack(corners: list[tuple[int, int]], stacks: list[NDArray[np.float32]]) -> Packed:
+def pack(corners: list[tuple[int, int]], stacks: list[NDArray[np.float32]], device: Device = HOST) -> Packed:
     """Planes of boxes, packed.
 
     Shapes:
         corners: (x, y) of each box on the set's own grid.
-        stacks: ``(planes, height, width)`` for each box.
+        stacks: ``(planes, height, width)`` for each box, all of one device.
+
+    Args:
+        device: Where the stacks are.
     """
     boxes = np.zeros((len(stacks), _BOX_INTS), np.int32)
     offset = 0
@@ -86,8 +110,9 @@ def pack(corners: list[tuple[int, int]], stacks: list[NDArray[np.float32]]) -> P
         offset += stack.size
     if offset >= 1 << 31:
         raise ValueError(f"a packed set must be fewer than 2^31 samples, got {offset}")
-    samples = np.concatenate([stack.ravel() for stack in stacks]) if stacks else np.zeros(0, np.float32)
-    return Packed(samples.astype(np.float32, copy=False), boxes)
+    arrays = device.arrays
+    samples = arrays.concatenate([stack.ravel() for stack in stacks]) if stacks else arrays.zeros(0, np.float32)
+    return Packed(samples.astype(np.float32, copy=False), boxes, device.put(boxes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +121,25 @@ class Plane:
 
     Attributes:
         x, y: Where its first sample lies.
-        samples: ``(height, width)`` uint8, contiguous; may be empty.
+        samples: ``(height, width)`` uint8, contiguous, on the host; may be empty.
     """
 
     x: int
     y: int
     samples: NDArray[np.uint8]
+    _copies: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def nbytes(self) -> int:
         return self.samples.nbytes
+
+    def on(self, device: Device) -> NDArray[np.uint8]:
+        """The samples on a device; a plane that is asked again has them there."""
+        if device.is_host:
+            return self.samples
+        if device.name not in self._copies:
+            self._copies[device.name] = device.put(self.samples)
+        return self._copies[device.name]  # type: ignore[no-any-return]
 
     @property
     def is_empty(self) -> bool:
@@ -145,12 +179,14 @@ def trace_step(
     stop: bool,
     scale: int,
     limit: float,
+    device: Device = HOST,
 ) -> None:
     """Move every walking trajectory one frame on, in place; ``trace.h`` states how.
 
     Args:
         flow: Planes fw x, fw y, bw x, bw y of the pair of frames that is crossed.
         hole: Of the frame that is entered.
+        device: Where the arrays are.
         size: (height, width) of the frame.
         later: The walk goes to later frames: along fw. Else to earlier ones: along bw.
         step: Number of this step, 1 or more: what ``state`` becomes where known picture is met.
@@ -162,15 +198,15 @@ def trace_step(
     _check(np.int32, state=state)
     _check(np.uint8, hole=hole.samples)
     rows, columns = hole.samples.shape
-    _cpu.launch(
-        "trace_step", (0, len(x)), x, y, error, state, flow.samples, flow.boxes, len(flow.boxes), 0 if later else 2,
-        hole.samples, hole.x, hole.y, columns, rows, size[1], size[0], step, int(stop),
+    launch(
+        "trace_step", (0, len(x)), x, y, error, state, flow.samples, flow.table, len(flow.boxes), 0 if later else 2,
+        hole.on(device), hole.x, hole.y, columns, rows, size[1], size[0], step, int(stop),
         after=(float(scale), float(limit)), grain=_GRAIN // 4,
     )  # fmt: skip
 
 
-@lru_cache(maxsize=1)
-def lanczos_table() -> NDArray[np.float32]:
+@cache
+def lanczos_table(arrays: ModuleType = np) -> NDArray[np.float32]:
     """Weights of the Lanczos kernel with a = 4 at each phase, ``(phases + 1, 8)``, every row summing to 1.
 
     Source:
@@ -179,7 +215,7 @@ def lanczos_table() -> NDArray[np.float32]:
     phase = np.arange(_PHASES + 1)[:, None] / _PHASES
     distance = np.arange(-3, 5)[None, :] - phase
     weights = np.sinc(distance) * np.sinc(distance / 4) * (np.abs(distance) < 4)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return arrays.asarray((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))  # type: ignore[no-any-return]
 
 
 def sample_lanczos(
@@ -204,9 +240,9 @@ def sample_lanczos(
     _check(np.float32, end_x=end[0], end_y=end[1], out=out)
     _check(np.int32, column=column, row=row, index=index, start_x=start[0], start_y=start[1], state=state)
     _check(np.uint8, got=got)
-    _cpu.launch(
-        "sample_lanczos", (0, len(column)), source.samples, source.boxes, len(source.boxes), column, row, index,
-        start[0], start[1], end[0], end[1], state, lanczos_table(), out, got, step, _PHASES,
+    launch(
+        "sample_lanczos", (0, len(column)), source.samples, source.table, len(source.boxes), column, row, index,
+        start[0], start[1], end[0], end[1], state, lanczos_table(module_of(out)), out, got, step, _PHASES,
         after=(1.0 / (1 << subsampling[0]), 1.0 / (1 << subsampling[1])), grain=_GRAIN // 4,
     )  # fmt: skip
 
@@ -224,7 +260,7 @@ def sample_flow(
     scale: int,
 ) -> None:
     """Flow at the ends of the trajectories that ended at this step, into ``out`` ``(2, items)``, bilinear."""
-    _cpu.launch(
-        "sample_flow", (0, len(x)), flow.samples, flow.boxes, len(flow.boxes), plane, x, y, state, out, len(x), step,
+    launch(
+        "sample_flow", (0, len(x)), flow.samples, flow.table, len(flow.boxes), plane, x, y, state, out, len(x), step,
         size[1], size[0], after=(float(scale),), grain=_GRAIN,
     )  # fmt: skip

@@ -3,37 +3,50 @@
 //   v(p) += omega * (mean of the neighbours of p that lie in the picture - v(p))      p in the hole
 //
 // Known neighbours hold the boundary (Dirichlet); beyond the picture's border there is no neighbour
-// (Neumann). The caller sweeps the red pixels (x + y even), then the black ones, until nothing moves,
-// and starts from the solution of a picture half the size (laplace_restrict, laplace_prolong).
+// (Neumann). A sweep takes the red pixels (x + y even), then the black ones. The caller starts from the solution
+// of a picture half the size (laplace_restrict, laplace_prolong).
 //
-// Arrays  planes: (plane_count, height, width) float32. pixels: (items) int32, y * width + x of hole
-//         pixels of one colour. coarse: (plane_count, ceil(height/2), ceil(width/2)) float32.
+// Arrays  planes: (plane_count, height, width) float32. pixels: (pixel_count) int32, y * width + x of the hole's
+//         pixels, red_count red ones first. coarse: (plane_count, ceil(height/2), ceil(width/2)) float32.
 //         hole, coarse_hole: uint8, 1 = unknown; a coarse pixel is unknown when all it covers is.
-// Bits    Exact, for any order of the items: a pixel of one colour has neighbours of the other only.
+// Scalars tolerance: iteration of a plane ends when no value of it moves further in a sweep; it is looked at in every
+//         look-th sweep, and most_sweeps are made at most.
+// Bits    Exact, for any order of a colour's pixels: they have neighbours of the other colour only.
 #pragma once
 #include "portable.h"
 
-VSDFVI_KERNEL laplace_sweep(float *planes, const int *pixels, int plane_count, int width, int height, int begin,
-                            int end, float omega)
+// One task for each plane.
+VSDFVI_KERNEL laplace_settle(float *planes, const int *pixels, int red_count, int pixel_count, int width, int height,
+                             int look, int most_sweeps, int begin, int end, float omega, float tolerance)
 {
-    VSDFVI_FOR_EACH_ITEM(i, begin, end)
+    VSDFVI_FOR_EACH_TASK(task, begin, end)
     {
-        const int at = pixels[i];
-        const int y = at / width, x = at - y * width;
-        const bool left = x > 0, right = x + 1 < width, up = y > 0, down = y + 1 < height;
-        const float share = 1.0f / float(int(left) + int(right) + int(up) + int(down));
-        float *plane = planes;
-        for (int c = 0; c < plane_count; ++c, plane += width * height) {
-            float sum = 0.0f;
-            if (left)
-                sum += plane[at - 1];
-            if (right)
-                sum += plane[at + 1];
-            if (up)
-                sum += plane[at - width];
-            if (down)
-                sum += plane[at + width];
-            plane[at] += omega * (sum * share - plane[at]);
+        float *plane = planes + task * width * height;
+        for (int sweep = 1; sweep <= most_sweeps; ++sweep) {
+            int moving = 0;
+            for (int black = 0; black < 2; ++black) {
+                VSDFVI_SHARED(i, black ? red_count : 0, black ? pixel_count : red_count)
+                {
+                    const int at = pixels[i];
+                    const int y = at / width, x = at - y * width;
+                    float sum = 0.0f;
+                    int count = 0;
+                    if (x > 0)
+                        sum += plane[at - 1], ++count;
+                    if (x + 1 < width)
+                        sum += plane[at + 1], ++count;
+                    if (y > 0)
+                        sum += plane[at - width], ++count;
+                    if (y + 1 < height)
+                        sum += plane[at + width], ++count;
+                    const float change = omega * (sum * (1.0f / float(count)) - plane[at]);
+                    plane[at] += change;
+                    moving |= !(change <= tolerance && change >= -tolerance);
+                }
+                VSDFVI_BARRIER();
+            }
+            if (sweep % look == 0 && !VSDFVI_ANY(moving))
+                break;
         }
     }
 }

@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vsdfvi.kernels import _cpu
+from vsdfvi.kernels._launch import launch, module_of
 
 _GRAIN = 8192  # items below which a second thread costs more than it saves
-_CHECK_EVERY = 8  # sweeps between looks at how far the values still move
+_CHECK_EVERY = 8  # sweeps between looks at how far the values still move: on a GPU a look makes threads wait
 _MAX_SWEEPS = 4096
 
 
@@ -15,8 +15,8 @@ def laplace_fill(planes: NDArray[np.float32], hole: NDArray[np.uint8], tolerance
     """Planes with the hole filled smoothly from its border; known samples are returned as they are.
 
     Shapes:
-        planes: ``(count, height, width)`` float32. Values in the hole have no influence.
-        hole: ``(height, width)`` uint8, 1 = unknown; the same for all planes.
+        planes: ``(count, height, width)`` float32, on the host or a GPU. Values in the hole have no influence.
+        hole: ``(height, width)`` uint8, on the host, 1 = unknown; the same for all planes.
 
     Convention:
         Known neighbours hold the boundary; the picture's border is free. A hole without any known
@@ -29,46 +29,63 @@ def laplace_fill(planes: NDArray[np.float32], hole: NDArray[np.uint8], tolerance
         Over-relaxation in red-black order: Young, "Iterative solution of large linear systems", 1971. Starting from the
         solution at half the size: Bornemann and Deuflhard, "The cascadic multigrid method", Numer. Math. 75, 1996.
     """
-    filled = np.ascontiguousarray(planes, np.float32).copy()
-    where = np.flatnonzero(hole)
-    if where.size == 0:
+    arrays = module_of(planes)
+    filled: NDArray[np.float32] = arrays.array(planes, np.float32, order="C")
+    if not hole.any():
         return filled
-    if where.size == hole.size:
+    if hole.all():
         filled[:] = 0
         return filled
-    _solve(filled, np.ascontiguousarray(hole), where.astype(np.int32), tolerance)
+    hole = np.ascontiguousarray(hole)
+    _solve(filled, hole, arrays.asarray(hole), tolerance)
     return filled
 
 
-def _solve(planes: NDArray[np.float32], hole: NDArray[np.uint8], where: NDArray[np.int32], tolerance: float) -> None:
-    """Fill the hole in place, coarse grids first."""
+def _solve(
+    planes: NDArray[np.float32], hole: NDArray[np.uint8], hole_there: NDArray[np.uint8], tolerance: float
+) -> None:
+    """Fill the hole in place, coarse grids first.
+
+    Args:
+        hole_there: The hole where the planes are: what is decided is decided on the host.
+    """
+    arrays = module_of(planes)
     count, height, width = planes.shape
     coarse_height, coarse_width = (height + 1) // 2, (width + 1) // 2
-    coarse = np.empty((count, coarse_height, coarse_width), np.float32)
-    coarse_hole = np.empty((coarse_height, coarse_width), np.uint8)
-    _cpu.launch(
-        "laplace_restrict", (0, coarse_height), planes, hole, coarse, coarse_hole, count, width, height,
-        grain=max(1, _GRAIN * 4 // coarse_width),
+    coarse = arrays.empty((count, coarse_height, coarse_width), np.float32)
+    coarse_there = arrays.empty((coarse_height, coarse_width), np.uint8)
+    launch(
+        "laplace_restrict", (0, coarse_height), planes, hole_there, coarse, coarse_there, count, width, height,
+        grain=max(1, _GRAIN * 4 // coarse_width), columns=coarse_width,
     )  # fmt: skip
-    coarse_where = np.flatnonzero(coarse_hole).astype(np.int32)
-    if coarse_where.size:
-        _solve(coarse, coarse_hole, coarse_where, tolerance)
-    _cpu.launch("laplace_prolong", (0, where.size), coarse, where, planes, count, width, height, grain=_GRAIN)
+    coarse_hole = coarse_there if arrays is np else _unknown_throughout(hole)
+    if coarse_hole.any():
+        _solve(coarse, coarse_hole, coarse_there, tolerance)
+    pixels, reds = _by_colour(hole)
+    where = arrays.asarray(pixels)
+    launch("laplace_prolong", (0, pixels.size), coarse, where, planes, count, width, height, grain=_GRAIN)
 
     # The best factor for a strip as wide as the widest place of the hole.
     thickness = 2.0 * float(cv2.distanceTransform(hole, cv2.DIST_L1, 3).max())
     omega = 2.0 / (1.0 + np.sin(np.pi / (thickness + 1.0)))
-    black = ((where // width + where % width) & 1).astype(bool)
-    sizes = count, width, height
-    sweeps = [
-        _cpu.prepared("laplace_sweep", (0, pixels.size), planes, pixels, *sizes, after=(float(omega),), grain=_GRAIN)
-        for pixels in (where[~black], where[black])
-    ]
-    flat = planes.reshape(count, -1)
-    for sweep in range(_MAX_SWEEPS):
-        look = sweep % _CHECK_EVERY == _CHECK_EVERY - 1
-        before = flat[:, where] if look else None
-        for colour in sweeps:
-            colour()
-        if before is not None and float(np.abs(flat[:, where] - before).max()) <= tolerance:
-            return
+    launch(
+        "laplace_settle", (0, count), planes, where, reds, pixels.size, width, height, _CHECK_EVERY, _MAX_SWEEPS,
+        after=(float(omega), float(tolerance)), together=True,
+    )  # fmt: skip
+
+
+def _by_colour(hole: NDArray[np.uint8]) -> tuple[NDArray[np.int32], int]:
+    """The hole's pixels, ``y * width + x``, the red ones first, and how many are red."""
+    rows, columns = np.nonzero(hole)
+    pixels = (rows * hole.shape[1] + columns).astype(np.int32)
+    black = ((rows + columns) & 1).astype(bool)
+    red = pixels[~black]
+    return np.concatenate([red, pixels[black]]), red.size
+
+
+def _unknown_throughout(hole: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The hole at half its size: unknown where all that a coarse pixel covers is."""
+    height, width = hole.shape
+    even = np.pad(hole, ((0, height % 2), (0, width % 2)), constant_values=1)
+    covered = even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2)
+    return np.ascontiguousarray(covered.min(axis=(1, 3)))

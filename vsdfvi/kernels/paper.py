@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vsdfvi.kernels import Packed, _cpu
+from vsdfvi.kernels import HOST, Device, Packed
+from vsdfvi.kernels._launch import launch
 
 _GRAIN = 4096  # pixels below which a second thread costs more than it saves
 
@@ -19,7 +20,7 @@ class Numbers:
 
     Attributes:
         x, y: Where its first sample lies in the frame.
-        samples: ``(height, width)`` int32, contiguous; may be empty.
+        samples: ``(height, width)`` int32, contiguous, on the device of the pixels; may be empty.
     """
 
     x: int
@@ -27,14 +28,18 @@ class Numbers:
     samples: NDArray[np.int32]
 
 
-def number_pixels(x: NDArray[np.int32], y: NDArray[np.int32], first: int) -> Numbers:
-    """The picture of the numbers ``first``, ``first + 1``... of a frame's hole pixels."""
+def number_pixels(x: NDArray[np.int32], y: NDArray[np.int32], first: int, device: Device = HOST) -> Numbers:
+    """The picture of the numbers ``first``, ``first + 1``... of a frame's hole pixels, which are on the host.
+
+    Args:
+        device: Where it is wanted.
+    """
     if x.size == 0:
-        return Numbers(0, 0, np.zeros((0, 0), np.int32))
+        return Numbers(0, 0, device.put(np.zeros((0, 0), np.int32)))
     left, top = int(x.min()), int(y.min())
     samples = np.full((int(y.max()) - top + 1, int(x.max()) - left + 1), -1, np.int32)
     samples[y - top, x - left] = np.arange(first, first + x.size, dtype=np.int32)
-    return Numbers(left, top, samples)
+    return Numbers(left, top, device.put(samples))
 
 
 def link_pixels(
@@ -60,8 +65,8 @@ def link_pixels(
         limit: Forward/backward error, in pixels, from which a pixel takes nothing.
     """
     rows, columns = neighbour.samples.shape
-    _cpu.launch(
-        "paper_link", span, x, y, link, flow.samples, flow.boxes, len(flow.boxes), 0 if later else 2,
+    launch(
+        "paper_link", span, x, y, link, flow.samples, flow.table, len(flow.boxes), 0 if later else 2,
         neighbour.samples, neighbour.x, neighbour.y, columns, rows, size[1], size[0],
         after=(float(scale), float(limit)), grain=_GRAIN,
     )  # fmt: skip
@@ -78,7 +83,7 @@ def carry_names(
     span: Span,
 ) -> None:
     """Take the names of source pixels over from the neighbouring frame, into ``stamp`` and ``carried``."""
-    _cpu.launch("paper_carry", span, link, filled, stamp, carried, frame, neighbour, grain=4 * _GRAIN)
+    launch("paper_carry", span, link, filled, stamp, carried, frame, neighbour, grain=4 * _GRAIN)
 
 
 def merge_names(
@@ -97,4 +102,4 @@ def merge_names(
         forward, backward: Stamp and carried of each pass.
         origin: Frame and place.
     """
-    _cpu.launch("paper_merge", span, *forward, *backward, filled, *origin, invented, frame, grain=4 * _GRAIN)
+    launch("paper_merge", span, *forward, *backward, filled, *origin, invented, frame, grain=4 * _GRAIN)

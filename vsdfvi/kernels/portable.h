@@ -13,6 +13,10 @@
 // VSDFVI_FOR_EACH_PIXEL walks rows [y_begin, y_end) of a plane, VSDFVI_FOR_EACH_ITEM the items
 // [begin, end) of a list: grid-stride loops on the GPU, plain loops on the CPU, where the caller
 // splits the range over its threads.
+//
+// VSDFVI_FOR_EACH_TASK gives each of the tasks [begin, end) to a block of threads that work together: within it,
+// VSDFVI_SHARED deals out items among them, VSDFVI_BARRIER waits for all, and VSDFVI_ANY says whether any of them says
+// so, and waits as well. On the CPU a block is one thread. Every thread of a block must come to every one of the last two.
 #pragma once
 
 #ifdef __CUDACC__
@@ -26,6 +30,11 @@
 #define VSDFVI_FOR_EACH_ITEM(i, begin, end)                                                      \
     for (int i = (begin) + int(blockIdx.x * blockDim.x + threadIdx.x), i##_step_ = int(gridDim.x * blockDim.x); \
          i < (end); i += i##_step_)
+#define VSDFVI_FOR_EACH_TASK(task, begin, end) \
+    for (int task = (begin) + int(blockIdx.x); task < (end); task += int(gridDim.x))
+#define VSDFVI_SHARED(i, begin, end) for (int i = (begin) + int(threadIdx.x); i < (end); i += int(blockDim.x))
+#define VSDFVI_BARRIER() __syncthreads()
+#define VSDFVI_ANY(condition) __syncthreads_or(condition)
 
 #else
 
@@ -41,5 +50,9 @@
     for (int y = (y_begin); y < (y_end); ++y)              \
         for (int x = 0; x < (width); ++x)
 #define VSDFVI_FOR_EACH_ITEM(i, begin, end) for (int i = (begin); i < (end); ++i)
+#define VSDFVI_FOR_EACH_TASK(task, begin, end) for (int task = (begin); task < (end); ++task)
+#define VSDFVI_SHARED(i, begin, end) for (int i = (begin); i < (end); ++i)
+#define VSDFVI_BARRIER() ((void)0)
+#define VSDFVI_ANY(condition) (condition)
 
 #endif
