@@ -15,7 +15,7 @@ MAX_THREADS = 256
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 
 CHOICES = {
-    "flow": ("dis",),
+    "flow": ("auto", "dis", "search"),
     "completion": ("dfc", "laplace"),
     "propagation": ("trace", "paper"),
     "synthesis": ("exemplar", "diffusion", "deepfill"),
@@ -38,7 +38,9 @@ class Settings:
         window: Frames of a block under ``propagation="paper"``, 2 to ``MAX_WINDOW``.
         dilate: Pixels by which the hole grows beyond the mask, a disc, 0 to ``MAX_DILATE``.
         consistency: Forward/backward disagreement of flow that a step may show, in pixels of the frame, above 0.
-        flow: Estimator of optical flow between neighbours, or the path of a TorchScript program.
+        flow: Estimator of optical flow between neighbours: ``dis`` is OpenCV's dense inverse search, on the host's
+            cores, ``search`` our own, on the device, ``auto`` the first on the CPU and the second on a GPU; or the path
+            of a TorchScript program.
         completion: How flow inside the hole is made: ``dfc`` is DFC-Net, ``laplace`` smooth from the hole's border.
         propagation: ``trace`` composes trajectories and samples once; ``paper`` is the rule of DFVI.
         synthesis: What fills pixels that no frame shows: ``exemplar`` copies patches, ``diffusion`` smooths,
@@ -64,7 +66,7 @@ class Settings:
     window: int = 60
     dilate: int = 0
     consistency: float = 1.5
-    flow: str = "dis"
+    flow: str = "auto"
     completion: str = "dfc"
     propagation: str = "trace"
     synthesis: str = "exemplar"

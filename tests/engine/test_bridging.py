@@ -185,7 +185,7 @@ def test_a_vector_that_does_not_come_home_is_not_believed(back, believed):
     """It leads from a thing to its ground, as a rule, and would tear the edge between them."""
 
     class Sure:
-        concurrent = True
+        concurrent, on_device = True, False
 
         def both_ways(self, earlier, later, start, workers, *, full):
             found = np.zeros((4, *earlier.shape), np.float32)

@@ -12,7 +12,7 @@ from lender import Lender, of_scene
 from programs import random_deepfill
 from tolerance import assert_same_bits
 
-from vsdfvi.engine import cache, computing
+from vsdfvi.engine import cache, computing, devices
 from vsdfvi.errors import EngineError
 from vsdfvi.kernels import HOST, _gpu, pack
 from vsdfvi.kernels._launch import launch
@@ -34,7 +34,8 @@ def scene_of(size=SIZE, frames=6, **fields):
 
 
 def films(scene, **settings):
-    """A scene repaired on the CPU and on the stand-in."""
+    """A scene repaired on the CPU and on the stand-in, by one estimator of flow."""
+    settings = {"flow": "dis", **settings}
     here = of_scene(scene, device="cpu", **settings).film()
     with pretended():
         there = of_scene(scene, device="cuda", **settings).film()
@@ -58,6 +59,8 @@ def test_the_bytes_are_the_cpu_s_in_every_family(name):
     [
         {},
         {"threads": 2},
+        {"flow": "search"},
+        {"flow": "search", "completion": "laplace"},
         {"completion": "laplace", "propagation": "paper"},
         {"completion": "laplace", "synthesis": "diffusion", "radius": 1},
         {"completion": "laplace", "radius": 1, "keyframe_interval": 2},
@@ -73,8 +76,10 @@ def test_the_bytes_are_the_cpu_s_with_every_stage(settings):
     assert_same_films(*films(scene_of(family="YUV", subsampling=(1, 1)), **settings))
 
 
-def test_the_bytes_are_the_cpu_s_on_large_frames_whose_flow_is_coarser():
-    assert_same_films(*films(scene_of(size=(608, 96), frames=3, family="GRAY"), completion="laplace"))
+@pytest.mark.parametrize("flow", ["dis", "search"])
+def test_the_bytes_are_the_cpu_s_on_large_frames_whose_flow_is_coarser(flow):
+    scene = scene_of(size=(608, 96), frames=3, family="RGB")
+    assert_same_films(*films(scene, completion="laplace", flow=flow))
 
 
 def test_the_bytes_are_the_cpu_s_with_a_generator(tmp_path):
@@ -272,6 +277,27 @@ def test_the_log_says_which_device_is_taken(caplog):
     with pretended(), caplog.at_level(logging.INFO, logger="vsdfvi"):
         of_scene(scene_of(family="GRAY"), device="cuda", completion="laplace")
         assert "device: cuda:0" in caplog.text
+
+
+def test_auto_takes_a_gpu_that_gives_the_right_result_and_no_other(monkeypatch, caplog):
+    scene = scene_of(family="GRAY", frames=3)
+    monkeypatch.setattr(devices, "probe", lambda whole=True: None)
+    monkeypatch.setattr(devices, "explain", lambda found: "device: cuda:0 (a stand-in)")
+    with pretended(), caplog.at_level(logging.INFO, logger="vsdfvi"):
+        monkeypatch.setattr(devices, "choose", lambda setting, found=None: "cuda:0")
+        taken = of_scene(scene, device="auto", completion="laplace").inpainter
+        assert taken.device.name == "cuda:0"
+        assert "device: cuda:0 (a stand-in)" in caplog.text
+        for spoil, why in ((lambda array: array + 1, "its result is not the CPU's"), (broken, "no kernel image")):
+            caplog.clear()
+            monkeypatch.setattr(Cuda, "get", lambda self, array, spoil=spoil: spoil(array.get()))
+            taken = of_scene(scene, device="auto", completion="laplace").inpainter
+            assert taken.device is HOST
+            assert f"device: cpu (cuda:0 was tried and failed: {why}" in caplog.text
+
+
+def broken(array):
+    raise RuntimeError("no kernel image is available\nfor this device")
 
 
 def test_an_array_of_the_host_is_not_given_to_a_kernel_of_a_gpu():

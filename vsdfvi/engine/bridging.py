@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsdfvi.engine.completion import REFINED_RIM, FlowCompletion, unknown_flow
-from vsdfvi.engine.flow import at_ends
 from vsdfvi.engine.footage import Footage, coarser, coarser_hole
 from vsdfvi.engine.propagation import HolePixels, sample_sources, walk
 from vsdfvi.frames.masks import Box
-from vsdfvi.frames.pixels import luma, luma_of
-from vsdfvi.kernels import Packed, pack
+from vsdfvi.frames.pixels import luma_of
+from vsdfvi.kernels import Device, Packed, pack
 from vsdfvi.kernels.device import get_together, put_together
 from vsdfvi.kernels.laplace import laplace_fill
+from vsdfvi.kernels.planes import at_ends, median
 
 STEPS = 3
 """Frames that are looked into on each side. What is seen from farther away says little about one pair of frames."""
@@ -54,7 +54,8 @@ class BridgedCompletion:
         boxes = footage.boxes(n)
         if not boxes or footage.cut(n):
             return there
-        completed = there.on_host(footage.device)  # where flow is measured
+        measuring = footage.measuring
+        completed = there.on_host(footage.device) if measuring.is_host else there
         ends = self.shown(footage, n, later=False), self.shown(footage, n + 1, later=True)
 
         # The footage is asked by this thread alone.
@@ -67,7 +68,8 @@ class BridgedCompletion:
         ]  # fmt: skip
         in_order = footage.workers.map if footage.estimator.concurrent else map
         corners = [(x, y) for x, y in completed.boxes[:, :2].tolist()]
-        return pack(corners, list(in_order(lambda gap: _measured(footage, gap), jobs))).on(footage.device)
+        measured = list(in_order(lambda gap: _measured(footage, gap), jobs))
+        return pack(corners, measured, measuring).on(footage.device)
 
     def completed(self, footage: Footage, n: int) -> Packed:
         """Flow between frames n and n + 1 before it is set right, on the device."""
@@ -127,6 +129,7 @@ class _End:
 
     Attributes:
         picture: float32 ``(height, width)``, luma from 0 to 255.
+            It is where flow is measured; the others are on the host.
         missing: uint8, 1 where the hole is not shown.
         steps: float32, how many frames away the hole is shown; 0 outside it.
     """
@@ -138,20 +141,20 @@ class _End:
     @staticmethod
     def of(footage: Footage, n: int, what: Shown, box: Box) -> "_End":
         """Frame n on a box."""
+        measuring, arrays = footage.measuring, footage.measuring.arrays
         x0, y0, x1, y1 = box
-        picture = luma(footage.frame(n), footage.format, box)
+        picture = footage.luma(n, box)
         inside = (what.x >= x0) & (what.x < x1) & (what.y >= y0) & (what.y < y1)
         at = what.y[inside] - y0, what.x[inside] - x0
-        steps = np.zeros(picture.shape, np.uint8)
+        steps, missing = np.zeros((2, *picture.shape), np.uint8)
         steps[at] = what.steps[inside]
-        missing = np.zeros(picture.shape, np.uint8)
         missing[at] = what.steps[inside] == 0
-        found = steps > 0
-        values = np.zeros_like(picture)
+        values = np.zeros(picture.shape, np.float32)
         values[at] = what.value[inside]
+        found, there = put_together(measuring, [steps, values])
         scale = footage.flow_scale
         return _End(
-            coarser(np.where(found, values, picture), scale), coarser_hole(missing, scale),
+            coarser(arrays.where(found > 0, there, picture), scale), coarser_hole(missing, scale),
             coarser_hole(steps, scale).astype(np.float32),
         )  # fmt: skip
 
@@ -185,37 +188,47 @@ def _measured(footage: Footage, gap: _Gap) -> NDArray[np.float32]:
         slice(max(0, top - _NEIGHBOURHOOD), top + rows + _NEIGHBOURHOOD),
         slice(max(0, left - _NEIGHBOURHOOD), left + columns + _NEIGHBOURHOOD),
     )
+    measuring, arrays = footage.measuring, footage.measuring.arrays
     scale = np.float32(footage.flow_scale)
-    before = np.ascontiguousarray(flow[:, *part]) / scale
-    pictures = np.stack([earlier.picture[part], later.picture[part]])
-    if missing[part].any():
-        pictures = laplace_fill(pictures, np.ascontiguousarray(missing[part]), _LEVEL)
+    before = arrays.ascontiguousarray(flow[:, *part]) / scale
+    pictures = laplace_fill(
+        arrays.stack([earlier.picture[part], later.picture[part]]), np.ascontiguousarray(missing[part]), _LEVEL
+    )
     found = footage.estimator.both_ways(pictures[0], pictures[1], before, footage.workers, full=True)
-    correction = np.zeros_like(before)
-    limit = footage.settings.consistency / footage.flow_scale
+    *steps, maybe = put_together(measuring, [earlier.steps[part], later.steps[part], sure[part]])
+    limit = np.float32(footage.settings.consistency / footage.flow_scale)
+    errors, agreed = [], []
     for here, there, way, back in (
-        (earlier, later, slice(0, 2), slice(2, 4)),
-        (later, earlier, slice(2, 4), slice(0, 2)),
+        (steps[0], steps[1], slice(0, 2), slice(2, 4)),
+        (steps[1], steps[0], slice(2, 4), slice(0, 2)),
     ):
-        path = here.steps[part] + 1 + at_ends(np.ascontiguousarray(there.steps[part])[None], before[way])[0]
+        path = here + 1 + at_ends(there[None], before[way])[0]
+        errors.append((found[way] - before[way]) / path)
         # Where it does not come home, the two pictures show different things: a thing before its ground, as a rule.
-        home = found[way] + at_ends(found[back], found[way])
-        agreed = sure[part] & (np.hypot(*home) < limit)
-        correction[way] = _spread((found[way] - before[way]) / path, agreed, unknown[part], rim)
+        home_x, home_y = found[way] + at_ends(found[back], found[way])
+        agreed.append(maybe & (home_x * home_x + home_y * home_y < limit * limit))
+    decided = get_together(measuring, agreed)
+    corrections = [
+        _spread(error, home, unknown[part], rim, measuring) for error, home in zip(errors, decided, strict=True)
+    ]
     out = flow.copy()
-    out[:, *part] += correction * scale
+    out[:, *part] += arrays.concatenate(corrections) * scale
     return out
 
 
 def _spread(
-    error: NDArray[np.float32], sure: NDArray[np.bool_], unknown: NDArray[np.bool_], rim: int
+    error: NDArray[np.float32], sure: NDArray[np.bool_], unknown: NDArray[np.bool_], rim: int, measuring: Device
 ) -> NDArray[np.float32]:
-    """Corrections where they are sure, free of stray vectors, and fading into what is unknown beside them."""
+    """Corrections where they are sure, free of stray vectors, and fading into what is unknown beside them.
+
+    Masks are on the host.
+    """
+    arrays = measuring.arrays
     if not sure.any():
-        return np.zeros_like(error)
-    error = np.where(sure, error, np.float32(0))
-    error = laplace_fill(error, (unknown & ~sure).astype(np.uint8), _STILL)
+        return arrays.zeros_like(error)  # type: ignore[no-any-return]
     distance = cv2.distanceTransform((~sure).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    fading = np.clip(1 - distance / np.float32(_FADE * rim), 0, 1)
-    smooth = np.stack([cv2.medianBlur(plane, 5) for plane in error * fading])
-    return np.where(unknown, smooth, np.float32(0)).astype(np.float32, copy=False)
+    fading = np.clip(1 - distance / np.float32(_FADE * rim), 0, 1).astype(np.float32)
+    agreed, fading, wanted = put_together(measuring, [sure, fading, unknown])
+    error = arrays.where(agreed, error, np.float32(0))
+    error = laplace_fill(error, (unknown & ~sure).astype(np.uint8), _STILL)
+    return arrays.where(wanted, median(error * fading), np.float32(0))  # type: ignore[no-any-return]

@@ -3,11 +3,14 @@
 import logging
 from collections.abc import Callable
 
+import numpy as np
+
 from vsdfvi.engine import devices
 from vsdfvi.engine.cache import Cache, CacheShare, shared_cache
 from vsdfvi.errors import EngineError
 from vsdfvi.kernels import HOST, Device
 from vsdfvi.kernels.device import device_of
+from vsdfvi.kernels.laplace import laplace_fill
 from vsdfvi.settings import Settings
 
 _LOG = logging.getLogger(__name__)
@@ -25,10 +28,31 @@ def open_device(settings: Settings) -> Device:
     """
     if settings.device == "cpu":
         return HOST
-    found = devices.probe(whole=settings.device != "auto")  # torch is slow to import, and not always needed
-    device = device_of(devices.choose(settings.device, found))
-    _LOG.info("%s", devices.explain(found) if settings.device == "auto" else f"device: {device.name}")
-    return device
+    if settings.device != "auto":
+        device = device_of(devices.choose(settings.device))
+        _LOG.info("device: %s", device.name)
+        return device
+    found = devices.probe(whole=False)  # torch is slow to import, and not always needed
+    device = device_of(devices.choose("auto", found))
+    failure = None if device.is_host else failure_of(device)
+    if failure is None:
+        _LOG.info("%s", devices.explain(found))
+        return device
+    _LOG.warning("device: cpu (%s was tried and failed: %s)", device.name, failure)
+    return HOST
+
+
+def failure_of(device: Device) -> str | None:
+    """What went wrong when a GPU was given a small piece of work whose result is known; None where nothing did."""
+    planes = np.random.default_rng(1).random((2, 24, 40), np.float32)
+    hole = np.zeros((24, 40), np.uint8)
+    hole[6:18, 9:31] = 1
+    try:
+        with device.active():
+            found = device.get(laplace_fill(device.put(planes), hole, 1e-3))
+    except Exception as error:  # a driver, a compiler, a library: whatever it is, the CPU is there
+        return devices.first_line(error)
+    return None if np.array_equal(found, laplace_fill(planes, hole, 1e-3)) else "its result is not the CPU's"
 
 
 def device_cache(device: Device, settings: Settings) -> CacheShare:

@@ -84,7 +84,7 @@ class CompactCompletion:
 
     def __call__(self, footage: Footage, n: int) -> Packed:
         """Completed flow between frames n and n + 1, on the boxes that it is measured on, on the device."""
-        prefilled = footage.prefilled_there(n)
+        prefilled = footage.prefilled(n)
         boxes, arrays = footage.boxes(n), footage.device.arrays
         # Across a cut there is no motion to complete, and nothing ever walks there.
         if not boxes or footage.cut(n):
@@ -126,7 +126,7 @@ class CompactCompletion:
         """Flow of a pair on one of its own boxes, and what is unknown of it."""
 
         def make() -> Halved:
-            flow = halved(_even(footage.prefilled_there(n).planes(number) / np.float32(footage.flow_scale)))
+            flow = halved(_even(footage.prefilled(n).planes(number) / np.float32(footage.flow_scale)))
             return Halved(flow, footage.device.put(_halved_mask(footage.unknown(n, box))))
 
         made = footage.remember_there(("halved", n, number), make)
@@ -139,7 +139,7 @@ class CompactCompletion:
         scale, arrays = footage.flow_scale, footage.device.arrays
         x0, y0, x1, y1 = box
         width, height = -(-(x1 - x0) // scale), -(-(y1 - y0) // scale)
-        flow, there = footage.prefilled_there(n).crop(x0 // scale, y0 // scale, width, height)
+        flow, there = footage.prefilled(n).crop(x0 // scale, y0 // scale, width, height)
         if flow.shape[0] == 0:
             return middle, arrays.ones(middle.shape[1:], np.float32)
         small, missing = halved(_even(flow / np.float32(scale))), _halved_mask((~there).astype(np.uint8))
@@ -203,7 +203,7 @@ class PublishedCompletion:
 
     def __call__(self, footage: Footage, n: int) -> Packed:
         """Completed flow between frames n and n + 1, on the device."""
-        prefilled = footage.prefilled_there(n)
+        prefilled = footage.prefilled(n)
         if footage.cut(n):
             return prefilled
         first, last = footage.scene(n, self.radius)
@@ -211,7 +211,7 @@ class PublishedCompletion:
 
         def measured(way: Way, frame: int) -> MeasuredFlow:
             pair, planes = (frame, slice(0, 2)) if way == "forward" else (frame - 1, slice(2, 4))
-            flow = footage.prefilled_there(pair).planes(0)[planes] / np.float32(scale)
+            flow = footage.prefilled(pair).planes(0)[planes] / np.float32(scale)
             unknown = footage.device.put(footage.unknown(pair, box))
             return MeasuredFlow(torch.utils.dlpack.from_dlpack(flow), torch.utils.dlpack.from_dlpack(unknown) > 0)
 

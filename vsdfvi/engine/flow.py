@@ -6,8 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vsdfvi.kernels import HOST, Device, Workers
+from vsdfvi.kernels import HOST, Device, Workers, module_of
 from vsdfvi.kernels.laplace import laplace_fill
+from vsdfvi.kernels.planes import at_ends
+from vsdfvi.kernels.search import search_flow
 
 SMALLEST = 48
 """DIS builds a pyramid of 8-pixel patches; smaller pictures are padded to this."""
@@ -25,9 +27,11 @@ class Estimator(Protocol):
 
     Attributes:
         concurrent: Whether several threads may call it at a time.
+        on_device: It takes and gives arrays of the device; else the host's.
     """
 
     concurrent: bool
+    on_device: bool
 
     def both_ways(
         self,
@@ -54,13 +58,17 @@ def estimator_of(flow: str, device: Device = HOST) -> Estimator:
     """The estimator that the setting ``flow`` asks for, loaded where it is a file.
 
     Args:
-        device: Where a program computes.
+        device: Where to compute.
 
     Raises:
         WeightsError: The file is not there, or is not what it should be.
     """
+    if flow == "auto":
+        flow = "dis" if device.is_host else "search"
     if flow == "dis":
         return DenseInverseSearch()
+    if flow == "search":
+        return KernelSearch(device)
     from vsdfvi.engine.flow_program import FlowProgram  # torch is imported only where it is used
 
     return FlowProgram(flow, device)
@@ -76,9 +84,9 @@ def neutralise(
 
     Shapes:
         earlier, later: luma ``(height, width)``, 0 to 255.
-        hole: ``(height, width)`` uint8, 1 = hole in either.
+        hole: ``(height, width)`` uint8, on the host, 1 = hole in either.
     """
-    return laplace_fill(np.stack([earlier, later]), hole, _LEVEL)
+    return laplace_fill(module_of(earlier).stack([earlier, later]), hole, _LEVEL)
 
 
 def estimate_flow(neutral: NDArray[np.float32], estimator: Estimator, workers: Workers) -> NDArray[np.float32]:
@@ -115,26 +123,21 @@ def refine_flow(
         full: Search down to the full size. DIS stops at half the size by default; the last step takes about three times
             as long and is worth 0.9 dB on scratches, 0.8 on dirt and 0.5 on objects.
     """
+    arrays = module_of(neutral)
     (moved,) = at_ends(neutral[:1], flow[2:])
-    return estimator.both_ways(neutral[0], np.where(hole > 0, moved, neutral[1]), flow, workers, full=full)
-
-
-def at_ends(planes: NDArray[np.float32], flow: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Planes ``(C, height, width)`` where vectors ``(2, height, width)`` of their pixels end, in pixels, bilinear."""
-    height, width = flow.shape[1:]
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    x, y = x + flow[0], y + flow[1]
-    return np.stack([cv2.remap(p, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for p in planes])
+    later = arrays.where(arrays.asarray(hole) > 0, moved, neutral[1])
+    return estimator.both_ways(neutral[0], later, flow, workers, full=full)
 
 
 class DenseInverseSearch:
-    """DIS of OpenCV.
+    """DIS of OpenCV, on the host's cores.
 
     Source:
         Kroeger, Timofte, Dai and Van Gool, "Fast optical flow using dense inverse search", ECCV 2016.
     """
 
     concurrent = True
+    on_device = False
 
     def both_ways(
         self,
@@ -180,3 +183,28 @@ def _estimate(
     # OpenCV takes None for "start from nothing", which its type stubs do not know.
     flow = estimator.calc(first, second, start)  # type: ignore[arg-type]
     return np.ascontiguousarray(flow.transpose(2, 0, 1), np.float32)
+
+
+class KernelSearch:
+    """Dense inverse search by our own kernels, where pictures are on the device: ``search.h`` says how.
+
+    Args:
+        device: On a GPU one thread alone may call it, since the stream is that thread's.
+    """
+
+    on_device = True
+
+    def __init__(self, device: Device) -> None:
+        self.concurrent = device.is_host
+
+    def both_ways(
+        self,
+        earlier: NDArray[np.float32],
+        later: NDArray[np.float32],
+        start: NDArray[np.float32] | None,
+        workers: Workers,
+        *,
+        full: bool,
+    ) -> NDArray[np.float32]:
+        """Flow between two pictures."""
+        return search_flow(module_of(earlier).stack([earlier, later]), start, full=full)

@@ -26,6 +26,7 @@ class FlowProgram:
         WeightsError: The file is not there, is no program, or is one for something else.
     """
 
+    on_device = False
     concurrent = False  # programs may keep state, and torch keeps its number of threads for each thread that calls
 
     def __init__(self, path: str, device: Device = HOST) -> None:

@@ -13,7 +13,7 @@ from vsdfvi.engine.flow import estimate_flow, estimator_of, neutralise, refine_f
 from vsdfvi.engine.plan import FramesNeeded
 from vsdfvi.errors import FormatError
 from vsdfvi.frames.masks import Box, hole_of, regions, subsampled
-from vsdfvi.frames.pixels import Frame, VideoFormat, luma
+from vsdfvi.frames.pixels import Frame, VideoFormat, luma, luma_of, planes_of_luma
 from vsdfvi.kernels import HOST, Device, Packed, Plane, Workers, module_of, pack
 from vsdfvi.kernels.device import Upload
 from vsdfvi.kernels.laplace import laplace_fill
@@ -47,6 +47,7 @@ class Footage:
         refinements: Of each estimate of flow after the first, whether it is searched down to the full size. A third
             gains nothing.
         read: Frames that were read since they were lent: those whose results were not at hand.
+        sampled: Frames whose pictures were wanted on a GPU since.
 
     Raises:
         FramesNeeded: From any method, when it needs a frame that is not lent.
@@ -82,11 +83,12 @@ class Footage:
         self._clip: Mapping[int, Frame] = {}
         self._mask: Mapping[int, Frame] = {}
         self.read: set[int] = set()
+        self.sampled: set[int] = set()
 
     def lend(self, clip: Mapping[int, Frame], mask: Mapping[int, Frame]) -> None:
         """Take the frames of one request; empty mappings take them back."""
         self._clip, self._mask = clip, mask
-        self.read = set()
+        self.read, self.sampled = set(), set()
 
     def frame(self, n: int) -> Frame:
         """Frame n of the clip."""
@@ -152,7 +154,7 @@ class Footage:
         It lives on the device.
         """
         if self._complete is None:
-            return self.prefilled_there(n)
+            return self.prefilled(n)
         complete = self._complete
         return self.remember_there(("flow", n), lambda: complete(self, n))
 
@@ -164,15 +166,22 @@ class Footage:
         """The same of what lives on the device."""
         return self._device_cache.get(key, make, lambda made: made.nbytes)
 
-    def prefilled_there(self, n: int) -> Packed:
-        """``prefilled`` on the device."""
-        if self.device.is_host:
-            return self.prefilled(n)
-        return self.remember_there(("prefilled", n), lambda: self.prefilled(n).on(self.device))
-
     def prefilled(self, n: int) -> Packed:
-        """Flow with what is unknown filled by the Laplace equation alone, on the host."""
-        return self._cache.get(("prefilled", n), lambda: self._make_flow(n), lambda packed: packed.nbytes)
+        """Flow with what is unknown filled by the Laplace equation alone, on the device."""
+        return self.remember_there(("prefilled", n), lambda: self._make_flow(n).on(self.device))
+
+    @property
+    def measuring(self) -> Device:
+        """Where flow is measured."""
+        return self.device if self.estimator.on_device else HOST
+
+    def luma(self, n: int, box: Box) -> NDArray[np.float32]:
+        """Luma of a box of frame n, 0 to 255, where flow is measured."""
+        if self.measuring.is_host:
+            return luma(self.frame(n), self.format, box)
+        x0, y0, x1, y1 = box
+        planes = [self._plane_there(n, plane)[y0:y1, x0:x1] for plane in range(planes_of_luma(self.format))]
+        return luma_of([plane.astype(np.float32) for plane in planes], self.format)
 
     def unknown(self, n: int, box: Box) -> NDArray[np.uint8]:
         """Where flow between frames n and n + 1 is not measured, on a box, on the grid of flow; x0 ... are aligned."""
@@ -189,16 +198,19 @@ class Footage:
         for box in self.boxes(n):
             x0, y0, x1, y1 = box
             hole = np.maximum(*(self.hole(k).crop(x0, y0, x1 - x0, y1 - y0) for k in (n, n + 1)))
-            pictures = [luma(self.frame(k), self.format, box) for k in (n, n + 1)]
+            pictures = [self.luma(k, box) for k in (n, n + 1)]
             jobs.append((coarser(pictures[0], scale), coarser(pictures[1], scale), coarser_hole(hole, scale)))
             corners.append((x0 // scale, y0 // scale))
         in_order = self.workers.map if self.estimator.concurrent else map
-        return pack(corners, list(in_order(self.measure_flow, jobs)))
+        return pack(corners, list(in_order(self.measure_flow, jobs)), self.measuring)
 
     def measure_flow(
         self, job: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]
     ) -> NDArray[np.float32]:
-        """Flow between two pictures on the grid of flow around their common hole, prefilled; in pixels of the frame."""
+        """Flow between two pictures on the grid of flow around their common hole, prefilled; in pixels of the frame.
+
+        Pictures are where flow is measured, and so is the flow; the hole is on the host.
+        """
         earlier, later, hole = job
         rim, refined_rim = (max(1, round(share * self.size[0] / self.flow_scale)) for share in (RIM, REFINED_RIM))
         neutral = neutralise(earlier, later, hole)
@@ -235,23 +247,23 @@ class Footage:
         """A plane of frame n on the device; it crosses once. On the host it is the host's own memory, and not kept."""
         if self.device.is_host:
             return self.frame(n).planes[plane]
+        self.sampled.add(n)
         return self._sent(n, plane).take()  # type: ignore[no-any-return]
 
     def _sent(self, n: int, plane: int) -> Upload:
         return self.remember_there(("plane", n, plane), lambda: self.device.send(self.frame(n).planes[plane]))
 
-    def send_ahead(self, pairs: range) -> None:
-        """Begin to upload the frames of some pairs that have a hole between them, as far as they are lent.
+    def send_ahead(self, frames: range) -> None:
+        """Begin to upload some frames, as far as they are lent: copies run beside what is computed in the meantime.
 
-        Copies then run beside what is computed until the frames are needed. What is at hand is left alone.
+        It is a guess, and changes no byte.
         """
         if self.device.is_host:
             return
-        for n in pairs:
-            if n in self._clip and n + 1 in self._clip and self.boxes(n):
+        for n in frames:
+            if n in self._clip:
                 for plane in range(self.format.planes):
-                    for frame in (n, n + 1):
-                        self._sent(frame, plane)
+                    self._sent(n, plane)
 
     def samples(self, n: int, plane: int, box: Box) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """A box of a plane of frame n as float32 in codes, and its hole, both on the host.
@@ -341,9 +353,12 @@ def coarser(picture: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
     if scale == 1:
         return picture
     height, width = picture.shape
-    padded = np.pad(picture, ((0, -height % scale), (0, -width % scale)), mode="edge")
-    size = padded.shape[1] // scale, padded.shape[0] // scale
-    return cv2.resize(padded, size, interpolation=cv2.INTER_AREA).astype(np.float32, copy=False)
+    padded = module_of(picture).pad(picture, ((0, -height % scale), (0, -width % scale)), mode="edge")
+    parts = [padded[row::scale, column::scale] for row in range(scale) for column in range(scale)]
+    total: NDArray[np.float32] = parts[0] + parts[1]
+    for part in parts[2:]:
+        total += part
+    return total * np.float32(1 / scale**2)
 
 
 def coarser_hole(hole: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:

@@ -59,6 +59,7 @@ class Inpainter:
         )
         self._ready: dict[int, _Made] = {}
         self._finished = 0
+        self._sampled = 0, -1  # first and last frame that the frame before sampled, counted from it
 
     def _load_networks(self) -> "tuple[FlowCompletion | None, Generator | None]":
         """What the settings ask for; torch comes with them."""
@@ -87,15 +88,18 @@ class Inpainter:
             with self._workers.active(), self.device.active():
                 if self.settings.view == "result" and self._footage.hole(n).is_empty:
                     return ("source",)
+                self._footage.send_ahead(range(n + self._sampled[0], n + self._sampled[1] + 1))
                 made = retried(lambda: self._make(n), self.device, self._device_cache)
         except FramesNeeded as needed:
             have = Span(min(clip), max(clip))
             wider = widened(have, needed.frame, n, self.reach, self._frames)
             return ("need", wider.first, wider.last)
         finally:
-            read = self._footage.read | {n}
+            read, sampled = self._footage.read | {n}, self._footage.sampled
             self._footage.lend({}, {})
         self._ready[n] = made
+        if sampled:
+            self._sampled = min(sampled) - n, max(sampled) - n
         return ("ready", n - min(read), max(read) - n)
 
     def _make(self, n: int) -> _Made:

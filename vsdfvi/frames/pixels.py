@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from vsdfvi.kernels import module_of
+
 FAMILIES = ("GRAY", "YUV", "RGB")
 
 
@@ -73,23 +75,28 @@ LUMA_WEIGHTS = (0.2126, 0.7152, 0.0722)
 """Of red, green and blue in BT.709. Only flow and cuts are computed on this luma; nothing of it is written back."""
 
 
+def planes_of_luma(video_format: VideoFormat) -> int:
+    """How many planes, from the first on, luma is made of."""
+    return 3 if video_format.family == "RGB" else 1
+
+
 def luma(frame: Frame, video_format: VideoFormat, box: tuple[int, int, int, int]) -> NDArray[np.float32]:
     """Luma of a box of a frame as float32 ``(height, width)``, 0 to 255 over the format's codes.
 
     Floats are clipped to 0..1 first, and what is not a number becomes 0, so that flow can be estimated on any frame.
     """
     x0, y0, x1, y1 = box
-    planes = frame.planes[: 3 if video_format.family == "RGB" else 1]
+    planes = frame.planes[: planes_of_luma(video_format)]
     return luma_of([plane[y0:y1, x0:x1].astype(np.float32) for plane in planes], video_format)
 
 
 def luma_of(planes: Sequence[NDArray[np.float32]], video_format: VideoFormat) -> NDArray[np.float32]:
-    """Luma of codes: of red, green and blue for RGB, else of plane 0 alone; as ``luma`` has it."""
-    value = planes[0]
+    """Luma of codes, wherever they are: of red, green and blue for RGB, else of plane 0 alone; as ``luma`` has it."""
+    arrays, value = module_of(planes[0]), planes[0]
     if video_format.family == "RGB":
         value = LUMA_WEIGHTS[0] * planes[0] + LUMA_WEIGHTS[1] * planes[1] + LUMA_WEIGHTS[2] * planes[2]
     if video_format.is_float:
-        value = np.clip(np.nan_to_num(value, nan=0.0), 0.0, 1.0)
+        value = arrays.clip(arrays.nan_to_num(value, nan=0.0), 0.0, 1.0)
     return value * np.float32(255.0 / video_format.peak)
 
 

@@ -62,15 +62,19 @@ class Packed:
     def nbytes(self) -> int:
         return self.samples.nbytes + self.boxes.nbytes
 
+    @property
+    def is_on_host(self) -> bool:
+        return isinstance(self.samples, np.ndarray)
+
     def on(self, device: Device) -> "Packed":
-        """The same planes on a device."""
-        if device.is_host:
+        """The same planes on a device, which they are on already, or are on the host."""
+        if device.is_host or not self.is_on_host:
             return self
         return Packed(device.put(self.samples), self.boxes, device.put(self.boxes))
 
     def on_host(self, device: Device) -> "Packed":
-        """The same planes, which live on a device, on the host."""
-        return self if device.is_host else Packed(device.get(self.samples), self.boxes, self.boxes)
+        """The same planes, which are on a device, on the host."""
+        return self if self.is_on_host else Packed(device.get(self.samples), self.boxes, self.boxes)
 
     def planes(self, box: int) -> NDArray[np.float32]:
         """A view ``(planes, height, width)`` of one box."""

@@ -16,7 +16,9 @@
 //
 // VSDFVI_FOR_EACH_TASK gives each of the tasks [begin, end) to a block of threads that work together: within it,
 // VSDFVI_SHARED deals out items among them, VSDFVI_BARRIER waits for all, and VSDFVI_ANY says whether any of them says
-// so, and waits as well. On the CPU a block is one thread. Every thread of a block must come to every one of the last two.
+// so, and waits as well: every thread of a block must come to each of these two. On the CPU a block is one thread.
+//
+// VSDFVI_UNROLL stands before a loop over an array that is to stay in registers on the GPU.
 #pragma once
 
 #ifdef __CUDACC__
@@ -33,6 +35,7 @@
 #define VSDFVI_FOR_EACH_TASK(task, begin, end) \
     for (int task = (begin) + int(blockIdx.x); task < (end); task += int(gridDim.x))
 #define VSDFVI_SHARED(i, begin, end) for (int i = (begin) + int(threadIdx.x); i < (end); i += int(blockDim.x))
+#define VSDFVI_UNROLL _Pragma("unroll")
 #define VSDFVI_BARRIER() __syncthreads()
 #define VSDFVI_ANY(condition) __syncthreads_or(condition)
 
@@ -52,6 +55,7 @@
 #define VSDFVI_FOR_EACH_ITEM(i, begin, end) for (int i = (begin); i < (end); ++i)
 #define VSDFVI_FOR_EACH_TASK(task, begin, end) for (int task = (begin); task < (end); ++task)
 #define VSDFVI_SHARED(i, begin, end) for (int i = (begin); i < (end); ++i)
+#define VSDFVI_UNROLL
 #define VSDFVI_BARRIER() ((void)0)
 #define VSDFVI_ANY(condition) (condition)
 

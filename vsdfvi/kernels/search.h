@@ -27,7 +27,7 @@
 //         data term, and the smoothness there.
 // Border  Derivatives repeat the picture's border. What leads out of the picture has no say: such pixels take their
 //         flow from their neighbours.
-// Bits    Exact, for any split of the range: what is written is not read, except by search_relax, in another colour.
+// Bits    Exact, for any split of the range: no kernel reads what it writes.
 // Source  Kroeger, Timofte, Dai and Van Gool, "Fast optical flow using dense inverse search", ECCV 2016. The energy:
 //         Brox, Bruhn, Papenberg and Weickert, "High accuracy optical flow estimation based on a theory for warping",
 //         ECCV 2004; its data terms normalised as in Zimmer, Bruhn and Weickert, "Optic flow in harmony", IJCV 2011.
@@ -38,16 +38,16 @@
 #define SEARCH_STRIDE 4
 #define SEARCH_OVERHANG 2
 #define SEARCH_WORST 3.0e38f
-#define SEARCH_FAR 32768.0f
-#define SEARCH_FEWEST 16
-#define SEARCH_DAMPING 1.0f
-#define SEARCH_STILL 1.0e-4f
-#define SEARCH_LEASH 64.0f
-#define SEARCH_OUTSIDE 0.02f
-#define SEARCH_BRIGHTNESS 5.0f
+#define SEARCH_FAR 32768.0f   // pixels; a vector beyond leads nowhere
+#define SEARCH_FEWEST 16      // pixels of a patch that must count
+#define SEARCH_DAMPING 1.0f   // added to the mean g g': holds patches that are flat in a direction; 0.1 and 5 are worse
+#define SEARCH_STILL 1.0e-4f  // square of the length of a step that ends a search
+#define SEARCH_LEASH 64.0f    // square of the way that steps may go in a round: the patch's side
+#define SEARCH_OUTSIDE 0.02f  // weight, in a blend, of a vector that leads out of the picture
+#define SEARCH_BRIGHTNESS 5.0f  // this and the next two are the weights that OpenCV's DIS has
 #define SEARCH_GRADIENT 10.0f
 #define SEARCH_SMOOTHNESS 20.0f
-#define SEARCH_ZETA 0.01f
+#define SEARCH_ZETA 0.01f  // squared grey levels a pixel: a gradient below that is noise
 #define SEARCH_EPSILON 1.0e-6f
 
 VSDFVI_INLINE int search_clamp(int at, int size) { return at < 0 ? 0 : at < size ? at : size - 1; }
@@ -212,7 +212,7 @@ VSDFVI_INLINE float search_cost(float sum, float sum_of_squares, int count)
 {
     const float share = 1.0f / float(count), mean = sum * share;
     const float cost = sum_of_squares * share - mean * mean;
-    return count >= SEARCH_FEWEST && cost < SEARCH_WORST ? cost : SEARCH_WORST;  // NaN is the worst, too
+    return cost < SEARCH_WORST ? cost : SEARCH_WORST;  // NaN is the worst, too
 }
 
 // Cost of a vector (u, v) for the patch whose first pixel is (left, top).

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from vsdfvi.engine.cache import Cache
 from vsdfvi.engine.completion import halved
-from vsdfvi.engine.flow import at_ends
 from vsdfvi.engine.footage import Footage
 from vsdfvi.errors import SettingError
 from vsdfvi.frames.pixels import Frame, VideoFormat
 from vsdfvi.kernels import Workers
+from vsdfvi.kernels.planes import at_ends
 from vsdfvi.settings import Settings
 from vsdfvi.training.holes import Holes, make_holes
 from vsdfvi.training.motion import Pictures, add_grain, make_camera, paste_object
