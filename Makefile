@@ -23,12 +23,13 @@ RUN := PATH="$(BIN):$$PATH"
 PACKAGE := $(shell find vsdfvi -type f -not -name '*.pyc')
 PLUGIN := $(wildcard plugin/*.cpp plugin/*.h)
 
-.PHONY: help demo test build bench lint clean
+.PHONY: help demo test build bench gpu-check lint clean
 
 help:
 	@echo "make demo     damage a film, repair it, measure: demo/before_after.png and one line of figures"
 	@echo "make test     run the tests (ARGS='-k mask' for some of them)"
 	@echo "make bench    run the benchmarks"
+	@echo "make gpu-check  on a machine with a GPU: tests and benchmarks, with a Python that has PyTorch and CuPy; docs/gpu.md"
 	@echo "make build    compile the plugin into build/plugins, for use without installing:"
 	@echo "              export VAPOURSYNTH_EXTRA_PLUGIN_PATH=\$$PWD/build/plugins PYTHONPATH=\$$PWD"
 	@echo "make lint     check format, style and types"
@@ -42,6 +43,10 @@ test: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	for benchmark in tests/benchmarks/bench_*.py; do $(RUN) python "$$benchmark"; done
+
+# With whatever Python is there: such a machine may have no network to make an environment from.
+gpu-check:
+	PYTHONPATH="$(PYTHONPATH)" "$(or $(PYTHON),python3)" tests/gpu/check.py $(ARGS)
 
 build: build/plugins/dfvi/manifest.vs
 

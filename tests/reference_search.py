@@ -12,7 +12,7 @@ Floats = NDArray[np.float32]
 PATCH, STRIDE, OVERHANG = 8, 4, 2
 WORST, FAR, FEWEST = F(3e38), 32768, 16
 DAMPING, STILL, LEASH, OUTSIDE = F(1), F(1e-4), F(64), F(0.02)
-BRIGHTNESS, GRADIENT, SMOOTHNESS = F(5), F(10), F(20)
+BRIGHTNESS, GRADIENT = F(5), F(10)
 ZETA, EPSILON = F(0.01), F(1e-6)
 NEIGHBOURS = (-1, 0), (1, 0), (0, -1), (0, 1)  # (x, y), in the order in which they are added up
 
@@ -260,7 +260,7 @@ def data_term(first, second, near, far, x, y, u, v):
     return np.array([a11, a12, a22, b1, b2], F) if sound else nothing
 
 
-def linearise(pictures: Floats, slopes: Floats, flow: Floats):
+def linearise(pictures: Floats, slopes: Floats, flow: Floats, smoothness):
     """Return the equations at this flow."""
     count, height, width = pictures.shape
     equations = np.empty((count, 6, height, width), F)
@@ -273,7 +273,7 @@ def linearise(pictures: Floats, slopes: Floats, flow: Floats):
         down = w[:, clamp(y + 1, height), x] - w[:, clamp(y - 1, height), x]
         (ux, vx), (uy, vy) = across, down
         bend = F(0.25) * ((ux * ux + uy * uy) + (vx * vx + vy * vy))
-        equations[d, 5, y, x] = F(0.5) * SMOOTHNESS / np.sqrt(bend + EPSILON)
+        equations[d, 5, y, x] = F(0.5) * F(smoothness) / np.sqrt(bend + EPSILON)
     return equations
 
 

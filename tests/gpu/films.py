@@ -69,10 +69,10 @@ def scratch(form: VideoFormat, n: int) -> NDArray[np.bool_]:
 
 
 def _ellipse(form: VideoFormat, n: int, share: float) -> NDArray[np.bool_]:
-    """An ellipse, twice as high as wide, that passes to the left as the camera pans to the right."""
+    """An ellipse, twice as high as wide, that goes to the right while what is behind it goes to the left."""
     half_width = (share * form.height * form.width / (2 * np.pi)) ** 0.5
     reach = form.width / 2
-    x0 = form.width * 0.75 - _to_and_fro(n, 0.006 * form.width, reach)
+    x0 = form.width * 0.25 + _to_and_fro(n, 0.006 * form.width, reach)
     y, x = _rows_and_columns(form)
     return ((x - x0) / half_width) ** 2 + ((y - form.height / 2) / (2 * half_width)) ** 2 < 1
 
@@ -174,7 +174,7 @@ class Film:
         at = int(_to_and_fro(n, self.pan, room)) // 2 * 2
         planes = []
         for plane in range(form.planes):
-            right, down = form.subsampling(plane)
+            right, _ = form.subsampling(plane)
             height, width = form.plane_shape(plane)
             world = _world(height, width + (room >> right) + 2, self.seed + plane)
             view = world[:, at >> right : (at >> right) + width]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsdfvi.kernels import LOST, Device, Packed, Plane, pack, sample_flow, sample_lanczos, trace_step
+from vsdfvi.kernels import search as search_module
 from vsdfvi.kernels._launch import launch
 from vsdfvi.kernels.laplace import laplace_fill
 from vsdfvi.kernels.paper import carry_names, link_pixels, merge_names, number_pixels
@@ -22,6 +23,8 @@ Size = tuple[int, int]  # (height, width)
 
 NOT_NUMBERS = np.array([np.nan, np.inf, -np.inf], np.float32)
 LIMIT = 1.5  # pixels
+SEARCHES = hasattr(search_module, "module_of")
+"""Whether flow can be searched on a device yet."""
 
 
 def _home(device: Device, arrays: Arrays) -> Arrays:
@@ -57,7 +60,14 @@ def _places(size: Size, count: int, random: np.random.Generator) -> tuple[NDArra
 
 
 def trace(
-    size: Size, count: int, *, scale: int = 1, later: bool = True, stop: bool = True, spoiled: float = 0.02, seed: int = 1
+    size: Size,
+    count: int,
+    *,
+    scale: int = 1,
+    later: bool = True,
+    stop: bool = True,
+    spoiled: float = 0.02,
+    seed: int = 1,
 ) -> Work:
     """Return one step of trajectories, of which some ended before unless nothing is to be spoiled."""
 
@@ -228,7 +238,14 @@ def prolonged(size: Size, planes: int = 2, *, share: float = 0.5, spoiled: float
         coarse = _planes((-(-size[0] // 2), -(-size[1] // 2)), planes, spoiled, random)
         pixels, _ = _by_colour(_hole(size, share, random))
         launch(
-            "laplace_prolong", (0, pixels.size), device.put(coarse), device.put(pixels), values, planes, size[1], size[0]
+            "laplace_prolong",
+            (0, pixels.size),
+            device.put(coarse),
+            device.put(pixels),
+            values,
+            planes,
+            size[1],
+            size[0],
         )
         return _home(device, [values])
 

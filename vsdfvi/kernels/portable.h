@@ -25,16 +25,27 @@
 
 #define VSDFVI_KERNEL extern "C" __global__ void
 #define VSDFVI_INLINE __device__ __forceinline__
-#define VSDFVI_FOR_EACH_PIXEL(x, y, width, y_begin, y_end)                                                       \
-    for (int y = (y_begin) + int(blockIdx.y * blockDim.y + threadIdx.y), y_step_ = int(gridDim.y * blockDim.y); \
-         y < (y_end); y += y_step_)                                                                              \
-        for (int x = int(blockIdx.x * blockDim.x + threadIdx.x); x < (width); x += int(gridDim.x * blockDim.x))
-#define VSDFVI_FOR_EACH_ITEM(i, begin, end)                                                      \
-    for (int i = (begin) + int(blockIdx.x * blockDim.x + threadIdx.x), i##_step_ = int(gridDim.x * blockDim.x); \
-         i < (end); i += i##_step_)
+#define VSDFVI_FOR_EACH_PIXEL(column, row, width, row_begin, row_end)                                 \
+    for (int row = (row_begin) + vsdfvi_first_row(), row##_step_ = vsdfvi_row_step(); row < (row_end); \
+         row += row##_step_)                                                                          \
+        for (int column = vsdfvi_first_item(); column < (width); column += vsdfvi_item_step())
+#define VSDFVI_FOR_EACH_ITEM(i, begin, end) \
+    for (int i = (begin) + vsdfvi_first_item(), i##_step_ = vsdfvi_item_step(); i < (end); i += i##_step_)
+
+// What a macro's arguments must not reach: a loop over "x" would rename the x of blockIdx, too.
+VSDFVI_INLINE int vsdfvi_first_row() { return int(blockIdx.y * blockDim.y + threadIdx.y); }
+VSDFVI_INLINE int vsdfvi_row_step() { return int(gridDim.y * blockDim.y); }
+VSDFVI_INLINE int vsdfvi_first_item() { return int(blockIdx.x * blockDim.x + threadIdx.x); }
+VSDFVI_INLINE int vsdfvi_item_step() { return int(gridDim.x * blockDim.x); }
+
+VSDFVI_INLINE int vsdfvi_block() { return int(blockIdx.x); }
+VSDFVI_INLINE int vsdfvi_blocks() { return int(gridDim.x); }
+VSDFVI_INLINE int vsdfvi_thread() { return int(threadIdx.x); }
+VSDFVI_INLINE int vsdfvi_threads() { return int(blockDim.x); }
+
 #define VSDFVI_FOR_EACH_TASK(task, begin, end) \
-    for (int task = (begin) + int(blockIdx.x); task < (end); task += int(gridDim.x))
-#define VSDFVI_SHARED(i, begin, end) for (int i = (begin) + int(threadIdx.x); i < (end); i += int(blockDim.x))
+    for (int task = (begin) + vsdfvi_block(); task < (end); task += vsdfvi_blocks())
+#define VSDFVI_SHARED(i, begin, end) for (int i = (begin) + vsdfvi_thread(); i < (end); i += vsdfvi_threads())
 #define VSDFVI_UNROLL _Pragma("unroll")
 #define VSDFVI_BARRIER() __syncthreads()
 #define VSDFVI_ANY(condition) __syncthreads_or(condition)

@@ -16,7 +16,7 @@
 //   v -= (sum g g')^-1 sum g r      g: gradient of the patch, less its mean; r: partner(p + v) - picture(p)
 // search_blend gives a pixel the mean of its patches' vectors, weighted 1 / max(1, |partner(p + v) - picture(p)|).
 // search_linearise and search_relax minimise, in the flow w, with a sum over pixels
-//   BRIGHTNESS S(r^2 / (|g|^2 + Z)) + GRADIENT S(rx^2 / (|gx|^2 + Z) + ry^2 / (|gy|^2 + Z)) + SMOOTHNESS S(|grad w|^2)
+//   BRIGHTNESS S(r^2 / (|g|^2 + Z)) + GRADIENT S(rx^2 / (|gx|^2 + Z) + ry^2 / (|gy|^2 + Z)) + smoothness S(|grad w|^2)
 // where S(x) = sqrt(x + EPSILON), r, rx, ry are the differences of brightness and of its derivatives along w, and
 // g, gx, gy their gradients, means of both pictures': linearised at w, then a few sweeps of over-relaxation in
 // red-black order, and again.
@@ -25,6 +25,7 @@
 //         y, xx, xy, yy. vectors: (count, 2, rows of patches, columns of patches) float32. flow: (count, 2, height,
 //         width) float32, channel 0 = x. equations: (count, 6, height, width) float32: a11, a12, a22, b1, b2 of the
 //         data term, and the smoothness there.
+// Scalars smoothness: the weight above. omega: of the over-relaxation, between 1 and 2. reach: in patches.
 // Border  Derivatives repeat the picture's border. What leads out of the picture has no say: such pixels take their
 //         flow from their neighbours.
 // Bits    Exact, for any split of the range: no kernel reads what it writes.
@@ -44,9 +45,8 @@
 #define SEARCH_STILL 1.0e-4f  // square of the length of a step that ends a search
 #define SEARCH_LEASH 64.0f    // square of the way that steps may go in a round: the patch's side
 #define SEARCH_OUTSIDE 0.02f  // weight, in a blend, of a vector that leads out of the picture
-#define SEARCH_BRIGHTNESS 5.0f  // this and the next two are the weights that OpenCV's DIS has
+#define SEARCH_BRIGHTNESS 5.0f  // this and the next are the weights that OpenCV's DIS has
 #define SEARCH_GRADIENT 10.0f
-#define SEARCH_SMOOTHNESS 20.0f
 #define SEARCH_ZETA 0.01f  // squared grey levels a pixel: a gradient below that is noise
 #define SEARCH_EPSILON 1.0e-6f
 
@@ -371,7 +371,7 @@ VSDFVI_KERNEL search_blend(const float *pictures, const float *vectors, float *f
 
 // The equations of each pixel, linearised at the flow. What leads out of the picture, or to no number, has no data.
 VSDFVI_KERNEL search_linearise(const float *pictures, const float *slopes, const float *flow, float *equations,
-                               int width, int height, int begin, int end)
+                               int width, int height, int begin, int end, float smoothness)
 {
     const int area = width * height;
     const float last_x = float(width - 1), last_y = float(height - 1);
@@ -433,7 +433,7 @@ VSDFVI_KERNEL search_linearise(const float *pictures, const float *slopes, const
         to[2 * area] = a22;
         to[3 * area] = b1;
         to[4 * area] = b2;
-        to[5 * area] = 0.5f * SEARCH_SMOOTHNESS / sqrtf(bend + SEARCH_EPSILON);
+        to[5 * area] = 0.5f * smoothness / sqrtf(bend + SEARCH_EPSILON);
     }
 }
 

@@ -111,7 +111,7 @@ CHECKPOINTS = {
     "dfc_compact": Checkpoint(
         file="dfc_compact.safetensors",
         architecture="dfc_compact",
-        sha256="253edbf9d7544a1f750cf8a801b1a2d9094122dc80d0f115707b87cbf1bdbdc5",
+        sha256="6d25ffb8270d5c69778ee0cdf01b8c0e0d4218846dd223e7ca597ce4e1c0095e",
         tensor_bytes=1_134_788,
         licence="MIT",
         source="vsdfvi itself",
