@@ -16,10 +16,6 @@ STACK_BYTES = {"exemplar_vote": 224, "exemplar_halve": 128, "laplace_restrict": 
 """Local memory that a kernel's own text asks for: small lists of places, whose length is known only as it runs.
 (Nov 2026, NVRTC 13.2)"""
 
-ON_THE_HOST_ALONE = {"exemplar_search"}
-"""Kernels that no GPU is given: key frames are filled by patches on the host's cores. They compile there, and spill:
-this one holds a patch and its mask."""
-
 
 @cache
 def compiled(header, architecture):
@@ -50,17 +46,29 @@ def test_kernels_compile_and_spill_nothing(header, architecture):
     found = compiled(header, architecture)
     assert set(found) == {kernel for kernel, where in _gpu.headers().items() if where == header}
     for kernel, (stack, stores, loads, registers) in found.items():
-        if kernel in ON_THE_HOST_ALONE:
-            continue
         assert (stores, loads) == (0, 0), f"{kernel} spills {stores} bytes and reads {loads} back"
         assert stack <= STACK_BYTES.get(kernel, 0), f"{kernel} takes a stack of {stack} bytes"
         assert registers <= 255
 
 
+TOGETHER = ("laplace_settle", "exemplar_search")
+"""Kernels whose tasks go to whole blocks."""
+
+
+def test_those_that_work_together_are_these():
+    found = set()
+    for header in set(_gpu.headers().values()):
+        for text in (_gpu.FOLDER / header).read_text().split("VSDFVI_KERNEL ")[1:]:
+            if "VSDFVI_FOR_EACH_TASK" in text:
+                found.add(text.split("(")[0])
+    assert found == set(TOGETHER)
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_a_block_that_works_together_fits_into_a_processor(architecture):
-    registers = compiled("laplace.h", architecture)["laplace_settle"][3]
-    assert registers * 1024 <= 65536  # registers of a processor, by the CUDA programming guide's table of limits
+@pytest.mark.parametrize("kernel", TOGETHER)
+def test_a_block_that_works_together_fits_into_a_processor(kernel, architecture):
+    registers = compiled(_gpu.headers()[kernel], architecture)[kernel][3]
+    assert registers * _gpu.THREADS_TOGETHER <= 65536  # of a processor: CUDA programming guide, table of limits
 
 
 def test_a_spill_would_be_seen(tmp_path, monkeypatch):
@@ -119,5 +127,5 @@ def test_launch_shapes_follow_the_work_and_the_device(items, columns, shape):
 
 
 def test_a_block_for_each_task():
-    assert _gpu.launch_shape(3, 0, 4, together=True) == ((3,), (1024,))
-    assert _gpu.launch_shape(1000, 0, 4, together=True) == ((64,), (1024,))
+    assert _gpu.launch_shape(3, 0, 4, together=True) == ((3,), (512,))
+    assert _gpu.launch_shape(1000, 0, 4, together=True) == ((64,), (512,))

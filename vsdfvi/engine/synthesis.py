@@ -191,7 +191,8 @@ def fill(
     image = np.stack([_repeated(values, scale) for (values, _), scale in zip(pictures, scales, strict=True)])
     hole = np.maximum.reduce([_repeated(hole, scale) for (_, hole), scale in zip(pictures, scales, strict=True)])
     if generator is None:
-        filled = exemplar_fill(image / np.float32(footage.format.peak), hole) * np.float32(footage.format.peak)
+        peak = np.float32(footage.format.peak)
+        filled = footage.device.get(exemplar_fill(footage.device.put(image / peak), hole)) * peak
     else:
         filled = _generated(generator, Colours(footage.frame(n), footage.format), image, hole)
     planes = []

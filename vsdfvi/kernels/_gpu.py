@@ -16,7 +16,9 @@ CPU."""
 THREADS = 256
 """Of a block, for items. Pixels take as many, as 32 columns of 8 rows."""
 
-_THREADS_TOGETHER = 1024  # of a block that has a task to itself: as many as there can be
+THREADS_TOGETHER = 512
+"""Of a block that has a task to itself."""
+
 _BLOCKS_A_PROCESSOR = 16  # grid-stride loops do the rest: more blocks only wait for each other
 _MOST_ROWS_OF_BLOCKS = 65535
 _INCLUDE = re.compile(r'^#include "(\w+\.h)"$', re.MULTILINE)
@@ -79,7 +81,7 @@ def launch_shape(
     """
     most = _BLOCKS_A_PROCESSOR * processors
     if together:
-        return (max(1, min(most, items)),), (_THREADS_TOGETHER,)
+        return (max(1, min(most, items)),), (THREADS_TOGETHER,)
     if not columns:
         return (max(1, min(most, -(-items // THREADS))),), (THREADS,)
     across = -(-columns // 32)

@@ -150,50 +150,59 @@ VSDFVI_KERNEL exemplar_quantise(const float *planes, const float *scales, short 
 }
 
 // The best match of each target among all allowed centres at most `reach` away, judged by the known pixels of the
-// target's patch; the first in raster order where several are best, -1 where none is allowed.
+// target's patch; the first in raster order where several are best, -1 where none is allowed. One task for each target.
 VSDFVI_KERNEL exemplar_search(const short *depth, const unsigned char *known, const unsigned char *allowed,
                               const int *targets, int *match, int width, int height, int begin, int end, int reach)
 {
-    VSDFVI_FOR_EACH_ITEM(i, begin, end)
+    VSDFVI_FOR_EACH_TASK(task, begin, end)
     {
-        const int at = targets[i];
+        VSDFVI_BLOCK_ARRAY(short, patch, EXEMPLAR_SIDE * EXEMPLAR_RUN);
+        VSDFVI_BLOCK_ARRAY(short, mask, EXEMPLAR_SIDE * EXEMPLAR_RUN);
+        const int at = targets[task];
         const int y = at / width, x = at - y * width;
-        short patch[EXEMPLAR_SIDE * EXEMPLAR_RUN], mask[EXEMPLAR_SIDE * EXEMPLAR_RUN];
-        for (int j = 0; j < EXEMPLAR_SIDE; ++j)
-            for (int k = 0; k < EXEMPLAR_RUN; ++k) {
-                const int from = at + (j - EXEMPLAR_RADIUS) * width + k / EXEMPLAR_DEPTH - EXEMPLAR_RADIUS;
-                patch[j * EXEMPLAR_RUN + k] = depth[from * EXEMPLAR_DEPTH + k % EXEMPLAR_DEPTH];
-                mask[j * EXEMPLAR_RUN + k] = known[from] ? short(-1) : short(0);
-            }
+        VSDFVI_SHARED(n, 0, EXEMPLAR_SIDE * EXEMPLAR_RUN)
+        {
+            const int j = n / EXEMPLAR_RUN, k = n - j * EXEMPLAR_RUN;
+            const int from = at + (j - EXEMPLAR_RADIUS) * width + k / EXEMPLAR_DEPTH - EXEMPLAR_RADIUS;
+            patch[n] = depth[from * EXEMPLAR_DEPTH + k % EXEMPLAR_DEPTH];
+            mask[n] = known[from] ? short(-1) : short(0);
+        }
+        VSDFVI_BARRIER();
 
         const int top = y - reach > EXEMPLAR_RADIUS ? y - reach : EXEMPLAR_RADIUS;
         const int left = x - reach > EXEMPLAR_RADIUS ? x - reach : EXEMPLAR_RADIUS;
         const int bottom = y + reach < height - 1 - EXEMPLAR_RADIUS ? y + reach : height - 1 - EXEMPLAR_RADIUS;
         const int right = x + reach < width - 1 - EXEMPLAR_RADIUS ? x + reach : width - 1 - EXEMPLAR_RADIUS;
+        const int columns = right - left + 1;
         int best = -1, best_cost = EXEMPLAR_WORST;
-        for (int row = top; row <= bottom; ++row)
-            for (int column = left; column <= right; ++column) {
-                const int candidate = row * width + column;
-                if (!allowed[candidate])
-                    continue;
-                int sum = 0;
-                for (int j = 0; j < EXEMPLAR_SIDE && sum < best_cost; ++j) {
-                    const int from = candidate + (j - EXEMPLAR_RADIUS) * width - EXEMPLAR_RADIUS;
-                    const short *a = patch + j * EXEMPLAR_RUN, *b = depth + from * EXEMPLAR_DEPTH;
-                    const short *keep = mask + j * EXEMPLAR_RUN;
-                    int part = 0;
-                    for (int k = 0; k < EXEMPLAR_RUN; ++k) {
-                        const short difference = short(short(a[k] - b[k]) & keep[k]);
-                        part += int(difference) * int(difference);
-                    }
-                    sum += part;
+        VSDFVI_SHARED(n, 0, columns * (bottom - top + 1))
+        {
+            const int row = n / columns;
+            const int candidate = (top + row) * width + left + n - row * columns;
+            if (!allowed[candidate])
+                continue;
+            int sum = 0;
+            for (int j = 0; j < EXEMPLAR_SIDE && sum < best_cost; ++j) {
+                const int from = candidate + (j - EXEMPLAR_RADIUS) * width - EXEMPLAR_RADIUS;
+                const short *a = patch + j * EXEMPLAR_RUN, *b = depth + from * EXEMPLAR_DEPTH;
+                const short *keep = mask + j * EXEMPLAR_RUN;
+                int part = 0;
+                for (int k = 0; k < EXEMPLAR_RUN; ++k) {
+                    const short difference = short(short(a[k] - b[k]) & keep[k]);
+                    part += int(difference) * int(difference);
                 }
-                if (sum < best_cost) {
-                    best_cost = sum;
-                    best = candidate;
-                }
+                sum += part;
             }
-        match[at] = best;
+            if (sum < best_cost) {
+                best_cost = sum;
+                best = candidate;
+            }
+        }
+        // The cheapest, and of those the first: what each thread has found is in raster order.
+        const unsigned long long none = ~0ull;
+        const unsigned long long key = best < 0 ? none : (static_cast<unsigned long long>(best_cost) << 32) | unsigned(best);
+        const unsigned long long least = VSDFVI_LEAST(key);
+        VSDFVI_SHARED(n, 0, 1) match[at] = least == none ? -1 : int(least & 0xffffffffull);
     }
 }
 

@@ -1,12 +1,13 @@
 """Fill a hole with patches of the known picture."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vsdfvi.kernels import _cpu
+from vsdfvi.kernels._launch import launch, module_of
 from vsdfvi.kernels.laplace import laplace_fill
 
 _RADIUS = 3
@@ -28,6 +29,8 @@ _TOLERANCE = 1e-4  # of the smooth fill, in the picture's range: below a tenth o
 class _Level:
     """One size of the picture. Arrays are what ``exemplar.h`` calls so; ``planes`` is written to, in the hole.
 
+    They are where the picture is. ``mask`` is ``hole`` on the host.
+
     Attributes:
         channels: Planes that are picture; those after them are texture.
         source: What may be copied. ``allowed`` are the centres of patches that lie wholly in it.
@@ -44,11 +47,12 @@ class _Level:
     targets: NDArray[np.int32]
     pixels: NDArray[np.int32]
     confidence: NDArray[np.float32]
+    mask: NDArray[np.uint8]
     thickness: float
 
     @property
     def shape(self) -> tuple[int, int]:
-        height, width = self.hole.shape
+        height, width = self.mask.shape
         return height, width
 
 
@@ -66,10 +70,10 @@ def exemplar_fill(
     back for any number of threads.
 
     Shapes:
-        image: ``(channels, height, width)`` float32, 1 to 3 channels, luma first, 1.0 = full range. Samples in the
-            hole have no influence; those that are not finite count as hole in all but the result.
-        hole: ``(height, width)`` uint8, 1 = to fill.
-        source: ``(height, width)`` uint8, 1 = may be copied; what is hole is never copied.
+        image: ``(channels, height, width)`` float32, 1 to 3 channels, luma first, 1.0 = full range, on the host or a
+            GPU. Samples in the hole have no influence; those that are not finite count as hole in all but the result.
+        hole: ``(height, width)`` uint8, on the host, 1 = to fill.
+        source: ``(height, width)`` uint8, on the host, 1 = may be copied; what is hole is never copied.
 
     Args:
         seed: Of the random search, any whole number of 31 bits. Nearby ones give much the same picture.
@@ -80,17 +84,18 @@ def exemplar_fill(
         ``exemplar.h`` names the papers.
     """
     image, hole, source = _checked(image, hole, source)
+    arrays = module_of(image)
     filled = image.copy()
     if not hole.any():
         return filled
-    unknown = hole | (~np.isfinite(image).all(axis=0)).astype(np.uint8)
+    unknown = hole | _on_host(~arrays.isfinite(image).all(axis=0)).astype(np.uint8)
     levels = _pyramid(image, unknown, source & (1 - unknown))
     if levels is None:
         invented = laplace_fill(image, unknown, _TOLERANCE)
     else:
         _fill_pyramid(levels, seed, sharp)
         invented = levels[0].planes[: len(image)]
-    filled[:, hole == 1] = invented[:, hole == 1]
+    filled[:] = arrays.where(arrays.asarray(hole) == 1, invented, filled)
     return filled
 
 
@@ -109,7 +114,7 @@ def _checked(
             raise ValueError(f"{name} must be {image.shape[1:]} uint8 to match image, got {mask.shape} {mask.dtype}")
     hole = (hole != 0).astype(np.uint8)
     allowed = 1 - hole if source is None else (source != 0).astype(np.uint8)
-    return np.ascontiguousarray(image), hole, allowed
+    return module_of(image).ascontiguousarray(image), hole, allowed
 
 
 def _pyramid(image: NDArray[np.float32], hole: NDArray[np.uint8], source: NDArray[np.uint8]) -> list[_Level] | None:
@@ -128,28 +133,34 @@ def _pyramid(image: NDArray[np.float32], hole: NDArray[np.uint8], source: NDArra
 
 def _with_texture(image: NDArray[np.float32], hole: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The channels, then how strongly the first one varies across and down: as much of it as the depth has room for."""
+    arrays = module_of(image)
     count, height, width = image.shape
-    across, down = np.empty((2, height, width), np.float32)
-    _cpu.launch("exemplar_texture", (0, height), image, hole, across, down, width, height, grain=_rows(width))
+    across, down = arrays.empty((2, height, width), np.float32)
+    launch(
+        "exemplar_texture", (0, height), image, arrays.asarray(hole), across, down, width, height, grain=_rows(width),
+        columns=width,
+    )  # fmt: skip
     texture = [across, down] if count < 3 else [0.5 * (across + down)]
-    return np.concatenate([image, np.stack(texture)])
+    return arrays.concatenate([image, arrays.stack(texture)])  # type: ignore[no-any-return]
 
 
 def _halved(level: _Level) -> _Level:
     """The level at half the size."""
+    arrays = module_of(level.planes)
     (height, width), count = level.shape, len(level.planes)
     half_height, half_width = (height + 1) // 2, (width + 1) // 2
-    planes = np.empty((count, half_height, half_width), np.float32)
-    hole, source = np.empty((2, half_height, half_width), np.uint8)
-    _cpu.launch(
-        "exemplar_halve", (0, half_height), level.planes, level.hole, level.source, planes, hole, source, count,
-        width, height, grain=_rows(half_width),
+    planes = arrays.empty((count, half_height, half_width), np.float32)
+    masks = arrays.empty((2, half_height, half_width), np.uint8)
+    launch(
+        "exemplar_halve", (0, half_height), level.planes, level.hole, level.source, planes, masks[0], masks[1], count,
+        width, height, grain=_rows(half_width), columns=half_width,
     )  # fmt: skip
-    return _level(planes, level.channels, hole, source)
+    return _level(planes, level.channels, *_on_host(masks))
 
 
 def _level(planes: NDArray[np.float32], channels: int, hole: NDArray[np.uint8], source: NDArray[np.uint8]) -> _Level:
-    """A level and the lists that the kernels walk."""
+    """A level and the lists that the kernels walk. Masks are on the host."""
+    arrays = module_of(planes)
     square = np.ones((_SIDE, _SIDE), np.uint8)
     inside = np.zeros_like(hole)
     inside[_RADIUS:-_RADIUS, _RADIUS:-_RADIUS] = 1
@@ -159,8 +170,10 @@ def _level(planes: NDArray[np.float32], channels: int, hole: NDArray[np.uint8], 
     steps = np.minimum(distance, 63).astype(np.int32)
     table = np.cumprod(np.full(64, 1 / _FALLOFF), dtype=np.float64).astype(np.float32)
     return _Level(
-        planes, channels, hole, source, allowed, _places(allowed), _places(targets), _places(hole), table[steps],
-        float(distance.max()),
+        planes=planes, channels=channels, hole=arrays.asarray(hole), source=arrays.asarray(source),
+        allowed=arrays.asarray(allowed), sources=arrays.asarray(_places(allowed)),
+        targets=arrays.asarray(_places(targets)), pixels=arrays.asarray(_places(hole)),
+        confidence=arrays.asarray(table[steps]), mask=hole, thickness=float(distance.max()),
     )  # fmt: skip
 
 
@@ -171,7 +184,7 @@ def _fill_pyramid(levels: list[_Level], seed: int, sharp: bool) -> None:
         level = levels[index]
         if index < len(levels) - 1:
             match = _inherit(level, match, seed)
-            _vote(level, match, np.zeros(level.shape, np.int32))
+            _vote(level, match, module_of(match).zeros(level.shape, np.int32))
         match, cost = _settle(level, match, _FINE_PASSES + min(index, 2), seed + index + 1)
     if sharp:
         _vote(levels[0], match, cost, sharp=True)
@@ -186,7 +199,7 @@ def _begin(level: _Level, seed: int) -> NDArray[np.int32]:
     best: tuple[int, NDArray[np.float32], NDArray[np.int32]] | None = None
     for start in (_peel, _smooth):
         match, cost = _settle(level, start(level, seed), _COARSE_PASSES, seed)
-        total = int(cost.ravel()[level.targets].sum(dtype=np.int64))
+        total = int(cost.ravel()[level.targets].astype(np.int64).sum())
         if best is None or total < best[0]:
             best = total, level.planes.copy(), match
     assert best is not None
@@ -198,7 +211,7 @@ def _settle(
     level: _Level, match: NDArray[np.int32], passes: int, seed: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Search and vote in turn; return the last matches and their costs."""
-    cost = np.zeros(level.shape, np.int32)
+    cost = module_of(match).zeros(level.shape, np.int32)
     for index in range(passes):
         match = _improve(level, match, cost, seed, index)
         _vote(level, match, cost)
@@ -207,16 +220,18 @@ def _settle(
 
 def _peel(level: _Level, seed: int) -> NDArray[np.int32]:
     """Fill a level ring by ring from the border inwards, and return matches for all its targets."""
-    height, width = level.shape
+    arrays, (height, width) = module_of(level.planes), level.shape
     match = _inherit(level, None, seed)
     known = 1 - level.hole
     flat = level.planes.reshape(len(level.planes), -1)
-    rings = cv2.distanceTransform(level.hole, cv2.DIST_C, 3).ravel()[level.pixels]
-    rows, columns = np.divmod(level.pixels, width)
+    places = _places(level.mask)
+    rings = cv2.distanceTransform(level.mask, cv2.DIST_C, 3).ravel()[places]
+    rows, columns = np.divmod(places, width)
     centres = np.clip(rows, _RADIUS, height - 1 - _RADIUS) * width + np.clip(columns, _RADIUS, width - 1 - _RADIUS)
     for ring in np.unique(rings):
-        pixels, centre = level.pixels[rings == ring], centres[rings == ring]
-        _search(level, known, np.unique(centre), match)
+        pixels, centre = places[rings == ring], centres[rings == ring]
+        _search(level, known, arrays.asarray(np.unique(centre)), match)
+        pixels, centre = arrays.asarray(pixels), arrays.asarray(centre)
         flat[:, pixels] = flat[:, match.ravel()[centre] + pixels - centre]
         known.ravel()[pixels] = 1
     _search(level, known, level.targets, match)
@@ -225,9 +240,9 @@ def _peel(level: _Level, seed: int) -> NDArray[np.int32]:
 
 def _smooth(level: _Level, seed: int) -> NDArray[np.int32]:
     """Fill a level smoothly, and return matches for all its targets."""
-    level.planes[:] = laplace_fill(level.planes, level.hole, _TOLERANCE)
+    level.planes[:] = laplace_fill(level.planes, level.mask, _TOLERANCE)
     match = _inherit(level, None, seed)
-    _search(level, np.ones_like(level.hole), level.targets, match)
+    _search(level, module_of(level.hole).ones_like(level.hole), level.targets, match)
     return match
 
 
@@ -243,18 +258,18 @@ def _search(
     if level.targets.size * level.sources.size > _SEARCH_BUDGET:
         reach = max(_SIDE, int((_SEARCH_BUDGET / level.targets.size) ** 0.5) // 2)
     found = match.copy()
-    _cpu.launch(
+    launch(
         "exemplar_search", (0, targets.size), _depth(level), known, level.allowed, targets, found, width, height,
-        after=(reach,), grain=_GRAIN // 16,
+        after=(reach,), grain=_GRAIN // 16, together=True,
     )  # fmt: skip
-    match[:] = np.where(found < 0, match, found)
+    match[:] = module_of(match).where(found < 0, match, found)
 
 
 def _inherit(level: _Level, coarse: NDArray[np.int32] | None, seed: int) -> NDArray[np.int32]:
     """First matches of a level, from the level at half its size or at random."""
     height, width = level.shape
-    match = np.full(level.shape, -1, np.int32)
-    _cpu.launch(
+    match: NDArray[np.int32] = module_of(level.planes).full(level.shape, -1, np.int32)
+    launch(
         "exemplar_inherit", (0, level.targets.size), match if coarse is None else coarse, level.allowed, level.sources,
         level.sources.size, level.targets, match, width, height, int(coarse is not None), seed, grain=_GRAIN * 16,
     )  # fmt: skip
@@ -273,7 +288,7 @@ def _improve(
     depth = _depth(level)
     for turn, stride in enumerate(_STRIDES):
         better = match.copy()
-        _cpu.launch(
+        launch(
             "exemplar_improve", (0, level.targets.size), depth, level.allowed, level.sources, level.sources.size,
             level.targets, match, better, cost, width, height, stride, index * len(_STRIDES) + turn, seed,
             grain=_GRAIN,
@@ -291,7 +306,7 @@ def _vote(
 ) -> None:
     """Fill the hole from the matches, in place."""
     height, width = level.shape
-    _cpu.launch(
+    launch(
         "exemplar_vote", (0, level.pixels.size), level.planes, level.pixels, match, cost, level.confidence,
         len(level.planes), width, height, int(sharp), grain=_GRAIN * 4,
     )  # fmt: skip
@@ -300,12 +315,13 @@ def _vote(
 def _depth(level: _Level) -> NDArray[np.int16]:
     """What the search compares, of the level as it is filled now."""
     height, width = level.shape
+    arrays = module_of(level.planes)
     scales = np.full(_DEPTH, _UNIT * _TEXTURE, np.float32)
     scales[: level.channels] = _UNIT
-    depth = np.empty((height, width, _DEPTH), np.int16)
-    _cpu.launch(
-        "exemplar_quantise", (0, height), level.planes, scales, depth, len(level.planes), width, height,
-        grain=_rows(width),
+    depth: NDArray[np.int16] = arrays.empty((height, width, _DEPTH), np.int16)
+    launch(
+        "exemplar_quantise", (0, height), level.planes, arrays.asarray(scales), depth, len(level.planes), width, height,
+        grain=_rows(width), columns=width,
     )  # fmt: skip
     return depth
 
@@ -313,6 +329,10 @@ def _depth(level: _Level) -> NDArray[np.int16]:
 def _places(mask: NDArray[np.uint8]) -> NDArray[np.int32]:
     """Where a mask is set, ``y * width + x``."""
     return np.flatnonzero(mask).astype(np.int32)
+
+
+def _on_host(array: Any) -> NDArray[Any]:
+    return array if isinstance(array, np.ndarray) else array.get()
 
 
 def _rows(width: int) -> int:

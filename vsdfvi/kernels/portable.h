@@ -16,7 +16,8 @@
 //
 // VSDFVI_FOR_EACH_TASK gives each of the tasks [begin, end) to a block of threads that work together: within it,
 // VSDFVI_SHARED deals out items among them, VSDFVI_BARRIER waits for all, and VSDFVI_ANY says whether any of them says
-// so, and waits as well: every thread of a block must come to each of these two. On the CPU a block is one thread.
+// so, and waits as well. VSDFVI_LEAST gives each the smallest of their keys, and waits too: every thread of a block must
+// come to each of these three. VSDFVI_BLOCK_ARRAY is an array that they share. On the CPU a block is one thread.
 //
 // VSDFVI_UNROLL stands before a loop over an array that is to stay in registers on the GPU.
 #pragma once
@@ -49,6 +50,22 @@ VSDFVI_INLINE int vsdfvi_threads() { return int(blockDim.x); }
 #define VSDFVI_UNROLL _Pragma("unroll")
 #define VSDFVI_BARRIER() __syncthreads()
 #define VSDFVI_ANY(condition) __syncthreads_or(condition)
+#define VSDFVI_BLOCK_ARRAY(type, name, count) __shared__ type name[count]
+#define VSDFVI_LEAST(key) vsdfvi_least(key)
+
+// Of whole numbers the smallest is the same in any order, so an atomic does no harm here.
+VSDFVI_INLINE unsigned long long vsdfvi_least(unsigned long long key)
+{
+    __shared__ unsigned long long least;
+    if (threadIdx.x == 0)
+        least = ~0ull;
+    __syncthreads();
+    atomicMin(&least, key);
+    __syncthreads();
+    const unsigned long long found = least;
+    __syncthreads();  // or the next call could overwrite it before all have read it
+    return found;
+}
 
 #else
 
@@ -69,5 +86,7 @@ VSDFVI_INLINE int vsdfvi_threads() { return int(blockDim.x); }
 #define VSDFVI_UNROLL
 #define VSDFVI_BARRIER() ((void)0)
 #define VSDFVI_ANY(condition) (condition)
+#define VSDFVI_BLOCK_ARRAY(type, name, count) type name[count]
+#define VSDFVI_LEAST(key) (key)
 
 #endif
