@@ -8,6 +8,7 @@ import stand_in
 
 from vsdfvi.engine import cache, devices
 from vsdfvi.kernels import _gpu, lanczos_table
+from vsdfvi.kernels.device import device_of
 
 
 @contextmanager
@@ -26,6 +27,6 @@ def pretended() -> Iterator[ModuleType]:
 
 def _forget() -> None:
     """What this process remembers of a device."""
-    for each in (_gpu._module, _gpu._function, _gpu._processors, lanczos_table):
+    for each in (_gpu._module, _gpu._function, _gpu._processors, lanczos_table, device_of):
         each.cache_clear()
     cache._shared.clear()

@@ -109,7 +109,7 @@ FULL = Scale(blocks=6, seconds=60, repeats=50, halves=(0, 1))
 QUICK = Scale(blocks=3, seconds=9, repeats=20, halves=(0,))
 TINY = Scale(
     blocks=2, seconds=5, repeats=2, halves=(0,), block=2, smaller=10, buffer_bytes=1 << 16,
-    settings=(("radius", 2), ("keyframe_interval", 2), ("flow", "dis")),
+    settings=(("radius", 2), ("keyframe_interval", 2)),
 )  # fmt: skip
 
 
@@ -147,7 +147,7 @@ def main() -> None:
         place = nullcontext()
         from vsdfvi.engine import devices
 
-        if missing := devices.lacks(devices.probe(whole=options.child is None)) if options.child is None else ():
+        if options.child is None and (missing := devices.lacks(devices.probe())):
             print(f"No GPU is measured: {missing[0].text}.")
             return
     scale = TINY if options.stand_in else QUICK if options.quick else FULL

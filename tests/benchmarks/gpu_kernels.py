@@ -129,10 +129,6 @@ def works(tiny: bool) -> dict[str, Work]:
     """Return what each kernel is given, of frames of 1920x1080: a million trajectories and more."""
     size, items = ((108, 192), 600) if tiny else ((1080, 1920), 1 << 20)
     half = size[0] // 2, size[1] // 2
-    searches = {
-        "flow of a pair at half the size": kernel_work.searched(half, started=True),
-        "the same, searched to a quarter": kernel_work.searched(half, full=False),
-    }
     return {
         "trajectories, flow at half the size": kernel_work.trace(size, items, scale=2, stop=True, spoiled=0),
         "samples of a plane": kernel_work.lanczos(size, items, spoiled=0),
@@ -147,7 +143,10 @@ def works(tiny: bool) -> dict[str, Work]:
         ),
         "4 planes, moved": kernel_work.warped(size, 4, spoiled=0),
         "4 planes, median": kernel_work.medians(size, 4),
-    } | (searches if kernel_work.SEARCHES else {})
+        "flow of a pair at half the size": kernel_work.searched(half, started=True),
+        "the same, searched to a quarter": kernel_work.searched(half, full=False),
+        "a hole of 1/9 of a picture at half the size": kernel_work.patched(half, hole=(half[0] // 3, half[1] // 3)),
+    }
 
 
 def measure(device: Device, clock: Clock, repeats: int, *, tiny: bool, bandwidth: float | None) -> dict[str, Any]:

@@ -177,18 +177,18 @@ def test_arrays_travel_together():
 
 
 def test_what_is_sent_is_the_array_as_it_was():
-    """The host takes its frame back at once; the copy is still under way."""
+    """The host takes its frame back at once; the copy is still under way, out of a buffer that others wait for."""
     with pretended():
         device = Cuda(0)
         with device.active():
             sent = []
-            for k in range(12):  # more than there are buffers
-                picture = np.full((40, 30 + k), k, np.uint16)
+            for k in range(12):  # more than there are buffers, each small enough for one that was used
+                picture = np.full((40, 60 - k), k, np.uint16)
                 sent.append(device.send(picture))
                 picture[:] = 999
             for k, each in enumerate(sent):
                 home = device.get(each.take())
-                assert home.shape == (40, 30 + k)
+                assert home.shape == (40, 60 - k)
                 assert (home == k).all()
 
 

@@ -3,7 +3,8 @@
 A check takes the device, a function to note figures with that are of interest beyond it, and how large its film is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,6 @@ import torch
 from tolerance import GROWTH_MIB, assert_same_bits, psnr
 
 from gpu.films import Film, Lender, Planes
-from gpu.kernel_work import SEARCHES
 from vsdfvi.errors import EngineError
 from vsdfvi.kernels import Device
 from vsdfvi.settings import CHOICES
@@ -31,9 +31,9 @@ class Extent(NamedTuple):
 LARGE, SMALL = Extent((240, 432), 8), Extent((72, 96), 4)
 
 NETWORK_DB = 50.0
-"""PSNR in the hole, of the filter on a GPU against itself on the CPU, where a network completes flow. There convolutions
-round otherwise (cuDNN adds in another order, and may multiply in TF32, of 10 bits); flow differs by some hundredths of
-a pixel, and a sample by what the picture changes over that. Not yet measured on a GPU. (Nov 2026)"""
+"""PSNR in the hole, of the filter on a GPU against itself on the CPU, where a network completes flow. Convolutions
+round otherwise there (cuDNN adds in another order, and may multiply in TF32, of 10 bits); flow differs by some
+hundredths of a pixel, and a sample by what the picture changes over that. Not yet measured on a GPU. (Nov 2026)"""
 
 HALF_DB = 45.0
 """The same of half precision against single, both on the GPU: its convolutions keep 11 bits. Not yet measured. (Nov
@@ -43,7 +43,8 @@ DEVICE_GROWTH_MIB = 8
 """MiB that the last frames of a long film may hold on the device beyond the first: both have reached the budget of what
 is kept, and what is computed with differs from frame to frame. (Nov 2026)"""
 
-FLOW = "search" if SEARCHES else "dis"
+FLOW = "search"
+"""What a GPU takes by default. The CPU takes another, and with another flow other bytes."""
 
 
 def repaired(device: str, film: Film, frames: range | None = None, **settings: Any) -> list[Planes]:
@@ -97,11 +98,7 @@ FORMATS: dict[str, dict[str, Any]] = {
 }
 
 STAGES: dict[str, dict[str, Any]] = {
-    **{
-        f"flow={flow}": {"flow": flow}
-        for flow in CHOICES["flow"]
-        if flow not in ("auto", "search" if not SEARCHES else "")
-    },
+    **{f"flow={flow}": {"flow": flow} for flow in CHOICES["flow"] if flow != "auto"},
     "paper": {"propagation": "paper"},
     "diffusion": {"synthesis": "diffusion", "radius": 1},
     "mostly invented": {"radius": 1, "keyframe_interval": 2},
@@ -162,22 +159,47 @@ def three_runs_give_the_same_bytes(device: Device, note: Note, extent: Extent) -
                     assert_same_bits(a, b)
 
 
-def memory_that_runs_out_is_made_by_giving_up_what_was_kept(device: Device, note: Note, extent: Extent) -> None:
-    """CuPy's pool is given a limit that the next frame exceeds: the frame comes all the same, and is the CPU's."""
-    film, how = small_film(24), {"completion": "laplace", "radius": 16, "keyframe_interval": 4, "flow": FLOW}
-    expected = repaired("cpu", film, range(8, 9), **how)[0]
-    pool = device.arrays.get_default_memory_pool()
-    lender = Lender(film, device=device.name, **how)
+@contextmanager
+def no_more_memory(device: Device) -> Iterator[None]:
+    """Let CuPy's pool have no byte more than it has, and none of that free: what is left between blocks is taken.
+
+    Args:
+        device: The filter's own: blocks that are free belong to the stream that they were allocated on.
+    """
+    pool, taken = device.arrays.get_default_memory_pool(), []
+    pool.free_all_blocks()
+    pool.set_limit(size=max(512, pool.total_bytes()))
     try:
-        for n in range(8):  # by then there is much more than one frame needs beside it
+        with device.active():
+            for size_bytes in (1 << 24, 1 << 20, 1 << 16, 1 << 12, 512):
+                while True:
+                    try:
+                        taken.append(device.arrays.empty(size_bytes, np.uint8))
+                    except MemoryError:  # CuPy's is one
+                        break
+        yield
+    finally:
+        taken.clear()
+        pool.set_limit(size=0)
+
+
+def memory_that_runs_out_is_made_by_giving_up_what_was_kept(device: Device, note: Note, extent: Extent) -> None:
+    """The next frame comes although there is no memory for it, and is the CPU's."""
+    film, how = small_film(12), {"completion": "laplace", "radius": 3, "keyframe_interval": 4, "flow": FLOW}
+    expected = repaired("cpu", film, range(3, 4), **how)[0]
+    lender = Lender(film, device=device.name, **how)
+    own, keep = lender.inpainter.device, lender.inpainter._footage.remember_there
+    try:
+        for n in range(3):
             lender.render(n)
+        with own.active():  # as much as a longer film of larger frames leaves there
+            for k in range(48):
+                keep(("ballast", k), lambda: own.arrays.empty(1 << 20, np.uint8))
         kept = lender.inpainter.statistics()["device_cache_bytes"]
-        pool.free_all_blocks()
-        pool.set_limit(size=pool.total_bytes() + 4096)
-        found = lender.render(8)
+        with no_more_memory(own):
+            found = lender.render(3)
         left = lender.inpainter.statistics()["device_cache_bytes"]
     finally:
-        pool.set_limit(size=0)
         lender.inpainter.close()
     note(f"out of memory: {kept / 2**20:.1f} MiB kept before, {left / 2**20:.1f} after")
     assert left <= kept // 2, "nothing was given up: memory did not run out"
@@ -186,22 +208,16 @@ def memory_that_runs_out_is_made_by_giving_up_what_was_kept(device: Device, note
 
 
 def memory_that_does_not_suffice_is_an_error_and_passes(device: Device, note: Note, extent: Extent) -> None:
-    """With next to nothing there is a sentence; once there is memory again, there are frames."""
-    film = small_film(6)
-    pool = device.arrays.get_default_memory_pool()
-    lender = Lender(film, device=device.name, completion="laplace", radius=6, flow=FLOW)
+    """With none there is a sentence; once there is memory again, there are frames."""
+    lender = Lender(small_film(6), device=device.name, completion="laplace", radius=6, flow=FLOW)
     try:
-        pool.free_all_blocks()
-        pool.set_limit(size=max(1, pool.total_bytes()))
         try:
-            lender.render(2)
+            with no_more_memory(lender.inpainter.device):
+                lender.render(2)
         except EngineError as error:
-            said = str(error)
+            assert str(error).startswith(f"device must be one whose memory suffices, got {device.name}")  # noqa: PT017
         else:
             raise AssertionError("memory must run out")
-        finally:
-            pool.set_limit(size=0)
-        assert said.startswith(f"device must be one whose memory suffices, got {device.name}")
         assert lender.render(2)
     finally:
         lender.inpainter.close()

@@ -58,16 +58,17 @@ def _kernel_works() -> Iterator[tuple[str, kernel_work.Work]]:
         for share in (0.5, 1.0):
             if share < 1 or size[0] < 100:  # a large hole in noise takes thousands of sweeps
                 yield f"laplace_fill {name}, {share:.0%}", kernel_work.smooth(size, share=share)
-        if kernel_work.SEARCHES:
-            for full, started in ((False, False), (True, True)) if size[0] < 100 else ():
-                how = f"{'full' if full else 'half'}{', started' if started else ''}"
-                work = kernel_work.searched(size, pairs=2, started=started, full=full, spoiled=0.01)
-                yield f"search_flow {name}, {how}", work
+        for full in (False, True) if size[0] < 100 else ():
+            work = kernel_work.searched(size, pairs=2, started=full, full=full, spoiled=0.01)
+            yield f"search_flow {name}, {'full, started' if full else 'half'}", work
+    for size, hole in (((9, 9), (3, 2)), ((40, 33), (9, 14)), ((96, 131), (31, 40)), ((5, 6), (2, 2))):
+        for channels, sharp in ((1, True), (3, True), (2, False)):
+            name = f"{size[0]}x{size[1]}, {channels} channels{', sharp' if sharp else ''}"
+            yield f"exemplar_fill {name}", kernel_work.patched(size, channels, hole=hole, sharp=sharp, spoiled=0.001)
     for count in (1, 257, BEYOND):
         yield f"paper_carry {count}", kernel_work.names_carried(count)
         yield f"paper_merge {count}", kernel_work.names_merged(count)
-    if kernel_work.SEARCHES:
-        yield "search_flow 120x161, full, started", kernel_work.searched((120, 161), started=True)
+    yield "search_flow 120x161, full, started", kernel_work.searched((120, 161), started=True)
     yield "laplace_fill 97x130, 100%", kernel_work.smooth((97, 130), share=1.0)
     yield "trace_step walks on", kernel_work.trace((40, 33), 60, stop=False)
     yield f"trace_step {BEYOND}", kernel_work.trace((270, 480), BEYOND)
@@ -122,7 +123,7 @@ def what_is_sent_is_the_array_as_it_was(device: Device) -> None:
     with device.active():
         sent = []
         for k in range(12):
-            picture = np.full((1080 + k, 1920), k, np.uint16)
+            picture = np.full((1080 - k, 1920), k, np.uint16)  # each fits into a buffer of before
             sent.append(device.send(picture))
             picture[:] = 999
         for k, each in enumerate(sent):

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsdfvi.kernels import LOST, Device, Packed, Plane, pack, sample_flow, sample_lanczos, trace_step
-from vsdfvi.kernels import search as search_module
 from vsdfvi.kernels._launch import launch
+from vsdfvi.kernels.exemplar import exemplar_fill
 from vsdfvi.kernels.laplace import laplace_fill
 from vsdfvi.kernels.paper import carry_names, link_pixels, merge_names, number_pixels
 from vsdfvi.kernels.planes import at_ends, median
@@ -23,8 +23,6 @@ Size = tuple[int, int]  # (height, width)
 
 NOT_NUMBERS = np.array([np.nan, np.inf, -np.inf], np.float32)
 LIMIT = 1.5  # pixels
-SEARCHES = hasattr(search_module, "module_of")
-"""Whether flow can be searched on a device yet."""
 
 
 def _home(device: Device, arrays: Arrays) -> Arrays:
@@ -320,5 +318,24 @@ def searched(
         start = _spoiled(random.standard_normal((4 * pairs, *size), np.float32), spoiled, random) if started else None
         found = search_flow(device.put(pictures), None if start is None else device.put(start), full=full)
         return _home(device, [found])
+
+    return work
+
+
+def patched(
+    size: Size, channels: int = 3, *, hole: Size, sharp: bool = True, spoiled: float = 0.0, seed: int = 14
+) -> Work:
+    """Return a picture of blobs with a box in its middle filled by patches."""
+
+    def work(device: Device) -> Arrays:
+        random = np.random.default_rng(seed)
+        height, width = size
+        coarse = random.random((channels, height // 5 + 1, width // 5 + 1), np.float32)
+        image = coarse.repeat(5, axis=1).repeat(5, axis=2)[:, :height, :width]
+        image = _spoiled(image + np.float32(0.02) * random.standard_normal(image.shape, np.float32), spoiled, random)
+        missing = np.zeros(size, np.uint8)
+        top, left = (height - hole[0]) // 2, (width - hole[1]) // 2
+        missing[top : top + hole[0], left : left + hole[1]] = 1
+        return _home(device, [exemplar_fill(device.put(image), missing, seed=3, sharp=sharp)])
 
     return work

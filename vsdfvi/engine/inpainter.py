@@ -88,7 +88,6 @@ class Inpainter:
             with self._workers.active(), self.device.active():
                 if self.settings.view == "result" and self._footage.hole(n).is_empty:
                     return ("source",)
-                self._footage.send_ahead(range(n + self._sampled[0], n + self._sampled[1] + 1))
                 made = retried(lambda: self._make(n), self.device, self._device_cache)
         except FramesNeeded as needed:
             have = Span(min(clip), max(clip))
@@ -104,6 +103,7 @@ class Inpainter:
 
     def _make(self, n: int) -> _Made:
         """Frame n's repair, and the view of it that replaces the frame: each None where it is not asked for."""
+        self._footage.send_ahead(range(n + self._sampled[0], n + self._sampled[1] + 1))
         view = self.settings.view
         unasked = view in OF_THE_HOLE_ALONE or self._footage.hole(n).is_empty
         repair = None if unasked else self._repair(n)

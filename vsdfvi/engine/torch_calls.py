@@ -32,9 +32,11 @@ def torch_call(setting: str, value: str, size: tuple[int, int], instead: str, *,
     """
     before = torch.get_num_threads()
     torch.set_num_threads(THREADS)
-    deterministic, benchmark = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
-    # The fastest of cuDNN's algorithms differs from run to run, and with it the bits.
-    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+    cudnn = torch.backends.cudnn
+    cudnn_before = cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32
+    # The fastest of cuDNN's algorithms differs from run to run, and with it the bits. TF32, torch's default, keeps
+    # ten bits of a number: half precision is asked for by name here, or not used.
+    cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32 = True, False, False
     try:
         with torch.autocast("cuda", torch.float16, enabled=half and torch.cuda.is_available()):
             yield
@@ -53,7 +55,7 @@ def torch_call(setting: str, value: str, size: tuple[int, int], instead: str, *,
         ) from error
     finally:
         torch.set_num_threads(before)
-        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = deterministic, benchmark
+        cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32 = cudnn_before
 
 
 def _lacks_memory(error: BaseException) -> bool:

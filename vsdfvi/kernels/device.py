@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 from types import ModuleType
 from typing import Any, Protocol
@@ -271,6 +272,10 @@ def get_together(device: Device, arrays: Sequence[Any]) -> list[NDArray[Any]]:
     ]
 
 
+@cache
 def device_of(name: str) -> Device:
-    """The device of a name, ``cpu`` or ``cuda:N``; whether it is there must be known."""
+    """The device of a name, ``cpu`` or ``cuda:N``; whether it is there must be known.
+
+    A process has one of each, and so one stream that computes: CuPy's pool keeps free memory for each stream apart.
+    """
     return HOST if name == "cpu" else Cuda(int(name.removeprefix("cuda:")))
