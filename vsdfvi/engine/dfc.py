@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from vsdfvi.engine.cache import Cache, CacheShare
 from vsdfvi.engine.completion import FlowCompletion, halved
 from vsdfvi.engine.footage import Footage
-from vsdfvi.engine.torch_calls import torch_call
+from vsdfvi.engine.torch_calls import placed, torch_call
 from vsdfvi.errors import WeightsError
 from vsdfvi.frames.masks import Box
 from vsdfvi.kernels import HOST, Device, Packed, module_of, pack
@@ -79,7 +79,7 @@ class CompactCompletion:
     whole = False
 
     def __init__(self, network: CompactDFCNet, device: Device = HOST, *, half: bool = False) -> None:
-        self._network = network.to(device.torch_device())
+        self._network = placed(network, device, half=half)
         self._half = half
 
     def __call__(self, footage: Footage, n: int) -> Packed:
@@ -196,7 +196,7 @@ class PublishedCompletion:
     def __init__(
         self, stages: list[DFCSubNet], cache: Cache | CacheShare, device: Device = HOST, *, half: bool = False
     ) -> None:
-        self._chain = OfficialCompletion(*(stage.to(device.torch_device()) for stage in stages))
+        self._chain = OfficialCompletion(*(placed(stage, device, half=half) for stage in stages))
         self._cache = cache
         self._half = half
         self.radius = self._chain.radius + 1  # a scene's end is seen from the frame beyond

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vsdfvi.engine.torch_calls import torch_call
+from vsdfvi.engine.torch_calls import placed, torch_call
 from vsdfvi.kernels import HOST, Device
 from vsdfvi.networks.deepfill import SCORES_BUDGET_BYTES, DeepFill, inpaint
 from vsdfvi.networks.torchscript import load_torchscript
@@ -49,7 +49,7 @@ class DeepFillGenerator:
     def __init__(self, weights: str, device: Device = HOST, *, half: bool = False) -> None:
         network = load(find(weights or None, "imagenet_deepfill"), "deepfill_v1")
         assert isinstance(network, DeepFill)
-        self._network = network.to(device.torch_device())
+        self._network = placed(network, device, half=half)
         self._half = half
 
     def fill(self, image: NDArray[np.float32], hole: NDArray[np.uint8]) -> NDArray[np.float32]:

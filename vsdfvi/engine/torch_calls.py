@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import nn
 
 from vsdfvi.errors import EngineError, SettingError, VsdfviError
+from vsdfvi.kernels import Device
 
 THREADS = 1
 """Of torch, in every call of a network, whatever the machine has.
@@ -69,3 +71,12 @@ def _lacks_memory(error: BaseException) -> bool:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+
+
+def placed[Network: nn.Module](network: Network, device: Device, *, half: bool) -> Network:
+    """The network on a device. For half precision on a GPU its weights lie channels last, for fast convolutions."""
+    place = device.torch_device()
+    network = network.to(place)
+    if half and place.type == "cuda":
+        network = network.to(memory_format=torch.channels_last)
+    return network
