@@ -176,14 +176,15 @@ class Cuda:
         self._stages: deque[_Stage] = deque()
 
     def send(self, array: NDArray[np.generic]) -> Upload:
-        cupy = self.arrays
-        sent = cupy.empty(array.shape, array.dtype)
+        # Memory of the stream of uploads: what is dropped before it has come is then written by nobody else meanwhile.
+        with self._uploads:
+            sent = self.arrays.empty(array.shape, array.dtype)
         if not array.size:
             return _There(sent)
         stage = self._stage(array.nbytes)
         staged = np.frombuffer(stage.memory, array.dtype, array.size).reshape(array.shape)
         staged[:] = array
-        # The memory may have belonged to an array that work in the computing stream still reads.
+        # It may have belonged to an array that work in the computing stream still reads.
         self._uploads.wait_event(self._stream.record())
         sent.set(staged, stream=self._uploads)
         stage.read = self._uploads.record()
