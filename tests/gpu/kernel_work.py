@@ -81,7 +81,7 @@ def trace(
         arrays = [device.put(each) for each in (x, y, error, state)]
         trace_step(
             *arrays, flow.on(device), hole, size=size, later=later, step=3, stop=stop, scale=scale, limit=LIMIT,
-            device=device,
+            hole_there=device.put(hole.samples),
         )  # fmt: skip
         return _home(device, arrays)
 

@@ -49,9 +49,15 @@ class Cache:
 class CacheShare:
     """One owner's results in a cache that several share, with its budget: whoever needs room takes it."""
 
-    def __init__(self, cache: Cache, owner: int) -> None:
+    def __init__(self, cache: Cache, budgets: dict[int, int], owner: int) -> None:
         self._cache = cache
+        self._budgets = budgets
         self._owner = owner
+
+    @property
+    def budget_bytes(self) -> int:
+        """What all owners together may hold: the most that any of them was given."""
+        return self._cache.budget_bytes
 
     @property
     def size_bytes(self) -> int:
@@ -63,21 +69,31 @@ class CacheShare:
         return self._cache.get((self._owner, key), make, size_of)
 
     def clear(self) -> None:
-        """Forget this owner's results."""
+        """End this owner: its results and its budget are forgotten."""
+        self._budgets.pop(self._owner, None)
+        self._cache.budget_bytes = max(self._budgets.values(), default=0)
         self._cache.discard(lambda key: isinstance(key, tuple) and key[0] == self._owner)
 
     def give_up(self) -> None:
-        """Forget every owner's results, and keep half as much from now on: there was no room for them."""
-        self._cache.budget_bytes = min(self._cache.budget_bytes, self._cache.size_bytes // 2)
+        """Forget every owner's results, and let each keep half as much from now on: there was no room for them."""
+        most = max(self._cache.size_bytes // 2, LEAST_BYTES)
+        for owner, budget_bytes in self._budgets.items():
+            self._budgets[owner] = min(budget_bytes, most)
+        self._cache.budget_bytes = max(self._budgets.values(), default=0)
         self._cache.clear()
 
 
-_shared: dict[str, Cache] = {}
+LEAST_BYTES = 16 << 20
+"""What is kept however little memory there is: with nothing at all every result would be made over and over."""
+
+_shared: dict[str, tuple[Cache, dict[int, int]]] = {}
 _owners = itertools.count(1)
 
 
 def shared_cache(device: str, budget_bytes: int) -> CacheShare:
-    """A share of the one cache that this process has for a device. Its budget is the largest that was asked for."""
-    cache = _shared.setdefault(device, Cache(0))
-    cache.budget_bytes = max(cache.budget_bytes, budget_bytes)
-    return CacheShare(cache, next(_owners))
+    """A share of the one cache that this process has for a device. Its budget is the largest of its owners'."""
+    cache, budgets = _shared.setdefault(device, (Cache(0), {}))
+    owner = next(_owners)
+    budgets[owner] = budget_bytes
+    cache.budget_bytes = max(budgets.values())
+    return CacheShare(cache, budgets, owner)

@@ -80,7 +80,7 @@ class CompactCompletion:
 
     def __init__(self, network: CompactDFCNet, device: Device = HOST, *, half: bool = False) -> None:
         self._network = placed(network, device, half=half)
-        self._half = half
+        self._device, self._half = device, half
 
     def __call__(self, footage: Footage, n: int) -> Packed:
         """Completed flow between frames n and n + 1, on the boxes that it is measured on, on the device."""
@@ -150,7 +150,7 @@ class CompactCompletion:
         """What to add to one way's flow, ``(2, height, width)`` of the size of flow, in pixels of half that size."""
         window, backwards = way
         size = window[0].shape[-2:]
-        with torch_call("completion", "dfc", size, "laplace", half=self._half), torch.inference_mode():
+        with torch_call("completion", "dfc", size, "laplace", self._device, half=self._half), torch.inference_mode():
             flow, unknown = (torch.utils.dlpack.from_dlpack(part)[None] for part in window)
             if backwards:
                 flow, unknown = run_backwards(flow, unknown)
@@ -198,7 +198,7 @@ class PublishedCompletion:
     ) -> None:
         self._chain = OfficialCompletion(*(placed(stage, device, half=half) for stage in stages))
         self._cache = cache
-        self._half = half
+        self._device, self._half = device, half
         self.radius = self._chain.radius + 1  # a scene's end is seen from the frame beyond
 
     def __call__(self, footage: Footage, n: int) -> Packed:
@@ -218,7 +218,7 @@ class PublishedCompletion:
         def recall(key: Key, make: Callable[[], Tensor]) -> Tensor:
             return self._cache.get(("dfc", key), make, lambda tensor: tensor.nbytes)
 
-        with torch_call("completion", "dfc", footage.size, "laplace", half=self._half):
+        with torch_call("completion", "dfc", footage.size, "laplace", self._device, half=self._half):
             both = torch.cat(self._chain.centre(n, range(first, last + 1), measured, recall))
         stack = footage.device.arrays.from_dlpack(both.float()) * np.float32(scale)
         return pack([(0, 0)], [stack], footage.device)

@@ -31,8 +31,8 @@ class FlowProgram:
 
     def __init__(self, path: str, device: Device = HOST) -> None:
         self._path = path
-        self._device = device.torch_device()
-        self._program = load_torchscript(Path(path).expanduser(), "flow", self._device)
+        self._device = device
+        self._program = load_torchscript(Path(path).expanduser(), "flow", device.torch_device())
 
     def both_ways(
         self,
@@ -44,8 +44,8 @@ class FlowProgram:
         full: bool,
     ) -> NDArray[np.float32]:
         """Flow between two pictures; programs take no start, and have one accuracy."""
-        first, second = (_picture(luma).to(self._device) for luma in (earlier, later))
-        with torch_call("flow", self._path, earlier.shape, "dis"):
+        first, second = (_picture(luma).to(self._device.torch_device()) for luma in (earlier, later))
+        with torch_call("flow", self._path, earlier.shape, "dis", self._device):
             flows = [self._program(*pair)[0].cpu().numpy() for pair in ((first, second), (second, first))]
         return np.concatenate(flows).astype(np.float32, copy=False)
 

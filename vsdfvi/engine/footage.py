@@ -35,8 +35,8 @@ class Sized(Protocol):
 class Footage:
     """The clip and its mask as one request sees them. All results are functions of frame numbers alone.
 
-    Flow is measured on the host, by its cores; completed flow, sources and whatever is computed with them live on the
-    device, and stay there.
+    Flow, sources and whatever is computed with them live on the device, and stay there; masks and what is decided by
+    them are the host's.
 
     Args:
         complete: Makes the completed flow of a pair out of prefilled flows; without it these are the completed ones.
@@ -136,6 +136,14 @@ class Footage:
             return Plane(left, top, whole)
 
         return self._cache.get(("block hole", 0 if self._still_mask else n), make, lambda plane: plane.nbytes + 64)
+
+    def hole_there(self, n: int, *, blocks: bool) -> tuple[Plane, NDArray[np.uint8]]:
+        """The hole of frame n, or its ``block_hole``, and its samples on the device."""
+        hole = self.block_hole(n) if blocks else self.hole(n)
+        if self.device.is_host:
+            return hole, hole.samples
+        key = "hole", blocks, 0 if self._still_mask else n
+        return hole, self.remember_there(key, lambda: self.device.put(hole.samples))
 
     def boxes(self, n: int) -> list[Box]:
         """Where flow between frames n and n + 1 exists: around the holes of both, or on the whole frame."""
@@ -256,9 +264,11 @@ class Footage:
     def send_ahead(self, frames: range) -> None:
         """Begin to upload some frames, as far as they are lent: copies run beside what is computed in the meantime.
 
-        It is a guess, and changes no byte.
+        It is a guess, and changes no byte. Where they would fill much of the cache, each would push another out.
         """
-        if self.device.is_host:
+        shapes = [self.format.plane_shape(plane) for plane in range(self.format.planes)]
+        frame_bytes = sum(height * width for height, width in shapes) * self.format.dtype.itemsize
+        if self.device.is_host or len(frames) * frame_bytes > self._device_cache.budget_bytes // 2:
             return
         for n in frames:
             if n in self._clip:

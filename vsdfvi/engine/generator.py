@@ -50,11 +50,11 @@ class DeepFillGenerator:
         network = load(find(weights or None, "imagenet_deepfill"), "deepfill_v1")
         assert isinstance(network, DeepFill)
         self._network = placed(network, device, half=half)
-        self._half = half
+        self._device, self._half = device, half
 
     def fill(self, image: NDArray[np.float32], hole: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The image with its hole filled."""
-        with torch_call("synthesis", "deepfill", hole.shape, _WITHOUT_A_NETWORK, half=self._half):
+        with torch_call("synthesis", "deepfill", hole.shape, _WITHOUT_A_NETWORK, self._device, half=self._half):
             return inpaint(self._network, image, hole, budget_bytes=SCORES_BUDGET_BYTES)
 
 
@@ -70,14 +70,14 @@ class ProgramGenerator:
 
     def __init__(self, path: str, device: Device = HOST) -> None:
         self._path = path
-        self._device = device.torch_device()
-        self._program = load_torchscript(Path(path).expanduser(), "synthesis", self._device)
+        self._device = device
+        self._program = load_torchscript(Path(path).expanduser(), "synthesis", device.torch_device())
 
     def fill(self, image: NDArray[np.float32], hole: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The image with its hole filled."""
-        with torch_call("synthesis", self._path, hole.shape, _WITHOUT_A_NETWORK):
+        with torch_call("synthesis", self._path, hole.shape, _WITHOUT_A_NETWORK, self._device):
             inputs = torch.from_numpy(image)[None], torch.from_numpy(hole != 0)[None, None]
-            filled = self._program(*(each.to(self._device) for each in inputs))
+            filled = self._program(*(each.to(self._device.torch_device()) for each in inputs))
             return filled[0].cpu().numpy()
 
 

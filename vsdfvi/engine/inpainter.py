@@ -52,11 +52,11 @@ class Inpainter:
         self._device_cache = self._cache if self.device.is_host else device_cache(self.device, settings)
         with self.device.active():
             complete, self._generator = self._load_networks()
+            self._footage = Footage(
+                settings, clip, mask, self._cache, self._workers, complete, self.device, self._device_cache
+            )
         if complete is not None:
             self.reach += complete.radius
-        self._footage = Footage(
-            settings, clip, mask, self._cache, self._workers, complete, self.device, self._device_cache
-        )
         self._ready: dict[int, _Made] = {}
         self._finished = 0
         self._sampled = 0, -1  # first and last frame that the frame before sampled, counted from it
@@ -148,6 +148,8 @@ class Inpainter:
         self._ready.clear()
         self._cache.clear()
         self._device_cache.clear()
+        with self.device.active():
+            self.device.release()
         self._workers.close()
 
     def statistics(self) -> dict[str, Any]:

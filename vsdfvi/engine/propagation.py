@@ -126,10 +126,10 @@ def walk(
         if not 0 <= entered < footage.frames or footage.cut(pair):
             state[:] = arrays.where(state == 0, LOST, state)  # not by a mask: a GPU's host would wait for its count
             break
+        hole, there = footage.hole_there(entered, blocks=blocks)
         trace_step(
-            *places, error, state, flow(pair), footage.block_hole(entered) if blocks else footage.hole(entered),
-            size=footage.size, later=later, step=step, stop=stop, scale=footage.flow_scale, limit=limit,
-            device=footage.device,
+            *places, error, state, flow(pair), hole, size=footage.size, later=later, step=step, stop=stop,
+            scale=footage.flow_scale, limit=limit, hole_there=there,
         )  # fmt: skip
         some_met, some_walk = arrays.stack([(state == step).any(), (state == 0).any()]).tolist()
         if some_met:

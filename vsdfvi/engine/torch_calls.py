@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from vsdfvi.errors import EngineError, SettingError, VsdfviError
-from vsdfvi.kernels import Device
+from vsdfvi.kernels import HOST, Device
 
 THREADS = 1
 """Of torch, in every call of a network, whatever the machine has.
@@ -20,13 +20,16 @@ rule. On two busy cores 240x432 pixels took 1.7 s with one thread and 7 s with t
 
 
 @contextmanager
-def torch_call(setting: str, value: str, size: tuple[int, int], instead: str, *, half: bool = False) -> Iterator[None]:
+def torch_call(
+    setting: str, value: str, size: tuple[int, int], instead: str, device: Device = HOST, *, half: bool = False
+) -> Iterator[None]:
     """Run what is inside with the fixed number of threads, and put the number of before back.
 
     Args:
         setting, value: What asked for the network.
         size: (height, width) of the picture that it is given.
         instead: The value of the setting that needs no network.
+        device: Where it computes.
         half: Convolutions and products of matrices in half precision, where a GPU computes them.
 
     Raises:
@@ -34,14 +37,12 @@ def torch_call(setting: str, value: str, size: tuple[int, int], instead: str, *,
     """
     before = torch.get_num_threads()
     torch.set_num_threads(THREADS)
-    cudnn = torch.backends.cudnn
-    cudnn_before = cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32
-    # The fastest of cuDNN's algorithms differs from run to run, and with it the bits. TF32, torch's default, keeps
-    # ten bits of a number: half precision is asked for by name here, or not used.
-    cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32 = True, False, False
     try:
-        with torch.autocast("cuda", torch.float16, enabled=half and torch.cuda.is_available()):
+        if device.is_host:
             yield
+        else:
+            with _steady(), torch.autocast("cuda", torch.float16, enabled=half and torch.cuda.is_available()):
+                yield
     except (VsdfviError, RuntimeError, MemoryError) as error:
         height, width = size
         got = f"got {value!r} for {width}x{height} pixels"
@@ -57,7 +58,6 @@ def torch_call(setting: str, value: str, size: tuple[int, int], instead: str, *,
         ) from error
     finally:
         torch.set_num_threads(before)
-        cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32 = cudnn_before
 
 
 def _lacks_memory(error: BaseException) -> bool:
@@ -71,6 +71,22 @@ def _lacks_memory(error: BaseException) -> bool:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+
+
+@contextmanager
+def _steady() -> Iterator[None]:
+    """Have cuDNN compute the same bits every time. Its flags are the process's, so one thread may do this at a time.
+
+    The fastest of its algorithms differs from run to run. TF32, torch's default, keeps ten bits of a number: half
+    precision is asked for by name here, or not used.
+    """
+    cudnn = torch.backends.cudnn
+    before = cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32
+    cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32 = True, False, False
+    try:
+        yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32 = before
 
 
 def placed[Network: nn.Module](network: Network, device: Device, *, half: bool) -> Network:

@@ -10,7 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
+from vsdfvi.engine import devices
 from vsdfvi.errors import EngineError, VsdfviError
 from vsdfvi.evaluation import baselines
 from vsdfvi.evaluation.flow import Examined, LentFrames, Oracle, Prefilled, flow_error, repaired
@@ -50,7 +51,7 @@ def render(case: Case, method: str, settings: Mapping[str, Any], output: Path) -
     figures = {"frames": len(truth), "fps": len(truth) / seconds, "peak_mib": _peak_mib()}
     if method in (*OURS, "prefill"):
         examined = Prefilled if method == "prefill" else Examined
-        inpainter = examined(Settings.from_arguments(settings), video_format(broken), video_format(mask))
+        inpainter = examined(_on_the_host(settings), video_format(broken), video_format(mask))
         figures |= flow_error(inpainter, truth, broken, mask)
     elif method == "oracle":
         figures |= {"epe": 0.0, "epe_visible": 0.0}
@@ -80,14 +81,22 @@ def _oracle(
     truth: vs.VideoNode, broken: vs.VideoNode, mask: vs.VideoNode, settings: Mapping[str, Any]
 ) -> Iterator[Planes]:
     formats = video_format(broken), video_format(mask)
-    return repaired(Oracle(Settings.from_arguments(settings), *formats, LentFrames(truth, 4)), broken, mask)
+    return repaired(Oracle(_on_the_host(settings), *formats, LentFrames(truth, 4)), broken, mask)
 
 
 def _prefill(
     truth: vs.VideoNode, broken: vs.VideoNode, mask: vs.VideoNode, settings: Mapping[str, Any]
 ) -> Iterator[Planes]:
-    inpainter = Prefilled(Settings.from_arguments(settings), video_format(broken), video_format(mask))
+    inpainter = Prefilled(_on_the_host(settings), video_format(broken), video_format(mask))
     return repaired(inpainter, broken, mask)
+
+
+def _on_the_host(arguments: Mapping[str, Any]) -> Settings:
+    """The settings on the CPU, with the estimator of flow that they have on their own device."""
+    settings = Settings.from_arguments(arguments)
+    if settings.flow == "auto" and devices.choose(settings.device) != "cpu":
+        settings = replace(settings, flow="search")
+    return replace(settings, device="cpu")
 
 
 def _telea(

@@ -5,9 +5,8 @@ through CuPy (``_gpu``): where its arrays are. In signatures an array is NumPy's
 a call are.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -131,19 +130,10 @@ class Plane:
     x: int
     y: int
     samples: NDArray[np.uint8]
-    _copies: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def nbytes(self) -> int:
         return self.samples.nbytes
-
-    def on(self, device: Device) -> NDArray[np.uint8]:
-        """The samples on a device; a plane that is asked again has them there."""
-        if device.is_host:
-            return self.samples
-        if device.name not in self._copies:
-            self._copies[device.name] = device.put(self.samples)
-        return self._copies[device.name]  # type: ignore[no-any-return]
 
     @property
     def is_empty(self) -> bool:
@@ -183,14 +173,14 @@ def trace_step(
     stop: bool,
     scale: int,
     limit: float,
-    device: Device = HOST,
+    hole_there: NDArray[np.uint8] | None = None,
 ) -> None:
     """Move every walking trajectory one frame on, in place; ``trace.h`` states how.
 
     Args:
         flow: Planes fw x, fw y, bw x, bw y of the pair of frames that is crossed.
         hole: Of the frame that is entered.
-        device: Where the arrays are.
+        hole_there: The hole's samples where the other arrays are; on the host they are there.
         size: (height, width) of the frame.
         later: The walk goes to later frames: along fw. Else to earlier ones: along bw.
         step: Number of this step, 1 or more: what ``state`` becomes where known picture is met.
@@ -204,13 +194,13 @@ def trace_step(
     rows, columns = hole.samples.shape
     launch(
         "trace_step", (0, len(x)), x, y, error, state, flow.samples, flow.table, len(flow.boxes), 0 if later else 2,
-        hole.on(device), hole.x, hole.y, columns, rows, size[1], size[0], step, int(stop),
-        after=(float(scale), float(limit)), grain=_GRAIN // 4,
+        hole.samples if hole_there is None else hole_there, hole.x, hole.y, columns, rows, size[1], size[0], step,
+        int(stop), after=(float(scale), float(limit)), grain=_GRAIN // 4,
     )  # fmt: skip
 
 
 @cache
-def lanczos_table(arrays: ModuleType = np) -> NDArray[np.float32]:
+def lanczos_table() -> NDArray[np.float32]:
     """Weights of the Lanczos kernel with a = 4 at each phase, ``(phases + 1, 8)``, every row summing to 1.
 
     Source:
@@ -219,7 +209,21 @@ def lanczos_table(arrays: ModuleType = np) -> NDArray[np.float32]:
     phase = np.arange(_PHASES + 1)[:, None] / _PHASES
     distance = np.arange(-3, 5)[None, :] - phase
     weights = np.sinc(distance) * np.sinc(distance / 4) * (np.abs(distance) < 4)
-    return arrays.asarray((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))  # type: ignore[no-any-return]
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+@cache
+def _lanczos_table_on(device: int) -> Any:
+    """The table on the current GPU, which has this number."""
+    import cupy
+
+    return cupy.asarray(lanczos_table())
+
+
+def _lanczos_table_beside(array: Any) -> Any:
+    if isinstance(array, np.ndarray):
+        return lanczos_table()
+    return _lanczos_table_on(module_of(array).cuda.Device().id)
 
 
 def sample_lanczos(
@@ -246,7 +250,7 @@ def sample_lanczos(
     _check(np.uint8, got=got)
     launch(
         "sample_lanczos", (0, len(column)), source.samples, source.table, len(source.boxes), column, row, index,
-        start[0], start[1], end[0], end[1], state, lanczos_table(module_of(out)), out, got, step, _PHASES,
+        start[0], start[1], end[0], end[1], state, _lanczos_table_beside(out), out, got, step, _PHASES,
         after=(1.0 / (1 << subsampling[0]), 1.0 / (1 << subsampling[1])), grain=_GRAIN // 4,
     )  # fmt: skip
 

@@ -13,6 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+_OUT_OF_MEMORY = ("cudaErrorMemoryAllocation", "CUDA_ERROR_OUT_OF_MEMORY", "_STATUS_ALLOC_FAILED")
+"""How CUDA's runtime, its driver and its libraries say it, whose errors have no type of their own."""
+
 _STAGES = 4
 """Buffers of page-locked memory that uploads go through in turn: one is filled while others are still being read."""
 
@@ -231,7 +234,8 @@ class Cuda:
         torch = sys.modules.get("torch")
         kinds = self.arrays.cuda.memory.OutOfMemoryError, *(() if torch is None else (torch.OutOfMemoryError,))
         # The engine wraps what torch raises in an error with advice.
-        return isinstance(error, kinds) or isinstance(error.__cause__, kinds)
+        raised = [each for each in (error, error.__cause__) if each is not None]
+        return any(isinstance(each, kinds) or any(code in str(each) for code in _OUT_OF_MEMORY) for each in raised)
 
     def torch_device(self) -> Any:
         import torch

@@ -87,11 +87,13 @@ class ContextualAttention(nn.Module):
     def forward(
         self, features: Tensor, hole: Tensor, wanted: Tensor | None = None, budget_bytes: int = SCORES_BUDGET_BYTES
     ) -> Tensor:
-        # In float32 whatever the network's precision: the softmax has ten times the scores in its exponent.
-        attended = [
-            attend(item.float(), hole[n], None if wanted is None else wanted[n], budget_bytes)
-            for n, item in enumerate(features)
-        ]
+        # In float32 whatever the network's precision, and whatever is cast around it: the softmax has ten times the
+        # scores in its exponent, and they are sums of a thousand products.
+        with torch.autocast(features.device.type, enabled=False):
+            attended = [
+                attend(item.float(), hole[n], None if wanted is None else wanted[n], budget_bytes)
+                for n, item in enumerate(features)
+            ]
         convolved: Tensor = self.out(torch.stack(attended).to(features.dtype))
         return convolved
 
