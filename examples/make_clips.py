@@ -13,7 +13,7 @@ from demo.footage import COFFEE, FILM, HEIGHT, LAUNCH, WIDTH
 from demo.video_files import LosslessWriter
 from numpy.typing import NDArray
 
-FOLDER = Path("demo/clips")
+FOLDER = Path(__file__).parents[1] / "demo/clips"
 LINES = ("We have been here before.", "This time we stay.", "Coffee first.")
 
 Frame = Sequence[NDArray[np.uint8]]
