@@ -8,6 +8,7 @@ from lender import of_scene
 from vsdfvi.engine.completion import RIM, complete_flow, unknown_flow
 from vsdfvi.engine.flow import estimate_flow, neutralise
 from vsdfvi.engine.footage import Footage
+from vsdfvi.evaluation import render
 from vsdfvi.evaluation.flow import CleanFootage, Examined, FlowError, Oracle, Prefilled, disagreement
 from vsdfvi.frames.masks import hole_of
 from vsdfvi.frames.pixels import Frame, luma
@@ -172,3 +173,19 @@ def test_prefill_is_one_estimate_filled_by_laplace():
     refined, _ = examined(scene, completion="laplace")
     with refined.workers.active():
         assert np.abs(refined.flow(3).planes(0) - found).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "device", "flow"),
+    [
+        ({}, "cpu", "auto"),
+        ({}, "cuda:0", "search"),
+        ({"device": "cuda:1"}, "cuda:1", "search"),
+        ({"flow": "dis"}, "cuda:0", "dis"),
+    ],
+    ids=str,
+)
+def test_what_runs_beside_a_gpu_takes_its_estimator_of_flow(monkeypatch, arguments, device, flow):
+    monkeypatch.setattr(render.devices, "choose", lambda setting: device)
+    settings = render._on_the_host({**arguments, "radius": 5})
+    assert (settings.device, settings.flow, settings.radius) == ("cpu", flow, 5)

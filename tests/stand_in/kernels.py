@@ -9,7 +9,7 @@ import numpy as np
 from stand_in import streams
 from stand_in.arrays import ndarray
 from stand_in.machine import CUDADriverError, CUDARuntimeError, counters, machine
-from vsdfvi.kernels import _cpu
+from vsdfvi.kernels._cpu import library
 
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 _DECLARED = re.compile(r"\bVSDFVI_KERNEL\s+(\w+)\s*\(([^)]*)\)")
@@ -108,7 +108,7 @@ class RawKernel:
                 packed.append(parameter.pack(value))
             except (TypeError, ValueError) as error:
                 raise type(error)(f"{self.name}: {error}") from None
-        function = getattr(_cpu.library(), self.name)
+        function = getattr(library(), self.name)
         queue = (stream or streams.get_current_stream()).queue
         for value in args:
             if isinstance(value, ndarray):
@@ -177,7 +177,7 @@ class RawModule:
         self.compile()
         if name not in self._declared:
             raise CUDADriverError(f"CUDA_ERROR_NOT_FOUND: named symbol not found: {name}")
-        if not hasattr(_cpu.library(), name):
+        if not hasattr(library(), name):
             raise NotImplementedError(f"the host's library has no {name}: the stand-in cannot run it")
         parameters, body = self._declared[name]
         return RawKernel(name, [Parameter(each) for each in parameters.split(",") if each.strip()], body)

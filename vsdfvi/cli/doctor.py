@@ -336,12 +336,13 @@ def _plugin() -> Iterator[Row]:
 
 
 def _kernels() -> Iterator[Row]:
-    from vsdfvi.kernels import _cpu
+    from vsdfvi import kernels
+    from vsdfvi.kernels._cpu import library
 
-    library = _cpu.library()
-    headers = sorted(Path(_cpu.__file__).parent.glob("*.h"))
+    opened = library()
+    headers = sorted(Path(kernels.__file__).parent.glob("*.h"))
     names = [name for header in headers for name in _KERNEL.findall(header.read_text(encoding="utf-8"))]
-    yield kernels_row(str(library._name), len(names), [name for name in names if not hasattr(library, name)])
+    yield kernels_row(str(opened._name), len(names), [name for name in names if not hasattr(opened, name)])
 
 
 def _version_of(title: str, module: str) -> Iterator[Row]:

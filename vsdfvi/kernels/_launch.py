@@ -47,14 +47,6 @@ def prepared(
     return _gpu.prepared(name, span, *before, after=after, columns=columns, together=together)
 
 
-def launch(
-    name: str,
-    span: tuple[int, int],
-    *before: Any,
-    after: tuple[Any, ...] = (),
-    grain: int = 1,
-    columns: int = 0,
-    together: bool = False,
-) -> None:
+def launch(name: str, span: tuple[int, int], *before: Any, **how: Any) -> None:
     """Run a kernel over a range once; the arguments are those of ``prepared``."""
-    prepared(name, span, *before, after=after, grain=grain, columns=columns, together=together)()
+    prepared(name, span, *before, **how)()
