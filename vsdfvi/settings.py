@@ -9,7 +9,9 @@ from vsdfvi.errors import SettingError
 
 MAX_RADIUS = 128
 MAX_WINDOW = 512
+MAX_SOURCES = 4
 MAX_DILATE = 256
+MAX_SOFTEN = 64
 MAX_KEYFRAME_INTERVAL = 512
 MAX_THREADS = 256
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
@@ -35,8 +37,13 @@ class Settings:
 
     Attributes:
         radius: Frames that a trajectory may walk, each way, 1 to ``MAX_RADIUS``.
+        min_distance: Frames that a source must be away at least, 1 to ``radius``. 2 keeps the grain of a neighbour from
+            standing still.
+        sources: Frames on each side that a pixel is blended from, 1 to ``MAX_SOURCES``: the nearest that show it.
+        refine: 1 sets composed trajectories right against what is known around the hole.
         window: Frames of a block under ``propagation="paper"``, 2 to ``MAX_WINDOW``.
         dilate: Pixels by which the hole grows beyond the mask, a disc, 0 to ``MAX_DILATE``.
+        soften: Pixels inside the hole over which the fill fades into what the clip has there, 0 to ``MAX_SOFTEN``.
         consistency: Forward/backward disagreement of flow that a step may show, in pixels of the frame, above 0.
         flow: Estimator of optical flow between neighbours: ``dis`` is OpenCV's dense inverse search, on the host's
             cores, ``search`` our own, on the device, ``auto`` the first on the CPU and the second on a GPU; or the path
@@ -45,8 +52,15 @@ class Settings:
         propagation: ``trace`` composes trajectories and samples once; ``paper`` is the rule of DFVI.
         synthesis: What fills pixels that no frame shows: ``exemplar`` copies patches, ``diffusion`` smooths,
             ``deepfill`` is DeepFill v1, whose file ``weights`` must hold; or the path of a TorchScript program.
+        unmix: 1 recovers the picture under a half-transparent mark that stands still, instead of replacing it.
+        light: 1 matches brightness and contrast of each source to the ring around the hole.
+        seam: 1 spreads what is left of the difference at the hole's border smoothly into the hole.
+        grain: Share of the grain that the fill lacks that is given back, 0 to 1.
         weights: Folder of the published checkpoints. With it, ``dfc`` is the published network; without, our own.
         keyframe_interval: Frames between key frames, on which such pixels are filled, 1 to ``MAX_KEYFRAME_INTERVAL``.
+        preset: Name of a set of other settings, for one kind of defect; what is given beside it counts more.
+        reject: Frames that come back as they are, such as ``"12, 40-52"``; or the path of a text file of such lines.
+        record: Path of the JSON Lines file that says what was done to each frame; empty writes none.
         device: Where to compute: ``auto`` takes the first GPU where torch and CuPy both see it, else the CPU; ``cpu``,
             ``cuda`` (the first) and ``cuda:N`` are taken or refused.
         fp16: 1 lets networks compute in half precision on a GPU; on the CPU it changes nothing.
@@ -63,15 +77,26 @@ class Settings:
     """
 
     radius: int = 24
+    min_distance: int = 1
+    sources: int = 2
+    refine: int = 1
     window: int = 60
     dilate: int = 0
+    soften: int = 0
     consistency: float = 1.5
     flow: str = "auto"
     completion: str = "dfc"
     propagation: str = "trace"
     synthesis: str = "exemplar"
+    unmix: int = 0
+    light: int = 1
+    seam: int = 1
+    grain: float = 1.0
     weights: str = ""
     keyframe_interval: int = 12
+    preset: str = ""
+    reject: str = ""
+    record: str = ""
     device: str = "auto"
     fp16: int = 0
     scene_threshold: float = 0.075
@@ -84,8 +109,11 @@ class Settings:
         # Each rule states what is allowed, so that NaN, which compares false to everything, is refused.
         for name, low, high, unit in (
             ("radius", 1, MAX_RADIUS, "frames"),
+            ("min_distance", 1, MAX_RADIUS, "frames"),
+            ("sources", 1, MAX_SOURCES, "frames"),
             ("window", 2, MAX_WINDOW, "frames"),
             ("dilate", 0, MAX_DILATE, "pixels"),
+            ("soften", 0, MAX_SOFTEN, "pixels"),
             ("keyframe_interval", 1, MAX_KEYFRAME_INTERVAL, "frames"),
             ("threads", 0, MAX_THREADS, "threads"),
         ):
@@ -95,8 +123,13 @@ class Settings:
             raise SettingError("memory", "between 16 and 1048576 MiB", self.memory)
         if self.device_memory != 0 and not 64 <= self.device_memory <= 1 << 20:
             raise SettingError("device_memory", "0, or between 64 and 1048576 MiB", self.device_memory)
-        if self.fp16 not in (0, 1):
-            raise SettingError("fp16", "0 or 1", self.fp16)
+        if self.min_distance > self.radius:
+            raise SettingError("min_distance", f"at most radius, {self.radius} frames", self.min_distance)
+        for name in ("refine", "unmix", "light", "seam", "fp16"):
+            if getattr(self, name) not in (0, 1):
+                raise SettingError(name, "0 or 1", getattr(self, name))
+        if not 0 <= self.grain <= 1:
+            raise SettingError("grain", "between 0 and 1", self.grain)
         if not isinstance(self.device, str) or not _DEVICE.fullmatch(self.device):
             raise SettingError("device", "auto, cpu, cuda or cuda:N", self.device)
         if not 0 < self.consistency < float("inf"):
