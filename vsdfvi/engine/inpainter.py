@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from vsdfvi.engine import paper
 from vsdfvi.engine.bridging import BridgedCompletion
 from vsdfvi.engine.cache import Cache
+from vsdfvi.engine.compositing import close_seam
 from vsdfvi.engine.computing import device_cache, open_device, retried
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.paper_samples import Picture
 from vsdfvi.engine.plan import FramesNeeded, Span, widened
-from vsdfvi.engine.propagation import trace
+from vsdfvi.engine.tracing import trace
 from vsdfvi.engine.synthesis import WITHOUT_A_NETWORK, fill, synthesise
 from vsdfvi.engine.views import OF_THE_HOLE_ALONE, Repair, render, repair_of
 from vsdfvi.frames.pixels import Frame, VideoFormat, to_samples
@@ -114,7 +115,9 @@ class Inpainter:
         if self.settings.propagation == "paper":
             return paper.repair(self._footage, n, self._cache, self._fill)
         traced = trace(self._footage, n)
-        values = synthesise(self._footage, n, traced, self._device_cache, self._generator)
+        values, fill = synthesise(self._footage, n, traced, self._device_cache, self._generator)
+        if self.settings.seam:
+            values = close_seam(self._footage, n, traced.pixels, values, traced.ring, fill)
         samples = tuple(to_samples(value, self._footage.format) for value in values)
         return repair_of(traced, samples, self.settings.consistency, self.device)
 

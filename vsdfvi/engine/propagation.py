@@ -12,6 +12,10 @@ from vsdfvi.kernels import LOST, Device, Packed, module_of, sample_lanczos, trac
 from vsdfvi.kernels.device import put_together
 
 
+MORE_STEPS = 2
+"""Frames beyond a source in which the next one is looked for: what lies farther adds more drift than it averages out."""
+
+
 @dataclass(frozen=True, slots=True)
 class HolePixels:
     """The pixels of one frame's hole, and the samples of each plane that they cover, on the host or on a device.
@@ -141,78 +145,56 @@ def walk(
     return Trajectories(*places, error, state, tuple(met))
 
 
-@dataclass(frozen=True, slots=True)
-class Traced:
-    """What other frames show of one frame's hole.
+def find_sources(
+    footage: Footage, n: int, x: NDArray[np.int32], y: NDArray[np.int32], *, later: bool, blocks: bool
+) -> tuple[Trajectories, ...]:
+    """The walks of pixels of frame n to the nearest frames on one side that show them: to the nearest, the next, ...
 
-    Attributes:
-        pixels: The hole, on the host.
-        there: The hole on the device, as all that follows.
-        earlier, later: The trajectories to both sides.
-        values: For each plane, float32 ``(samples)`` in codes; of no meaning where not reached.
-        reached: For each plane, bool ``(samples)``.
+    As many as the setting ``sources`` says, each at least ``min_distance`` frames away. After the first, a walk goes
+    on for a few frames only.
+
+    Shapes:
+        x, y: int32 ``(pixels)`` on the device.
     """
-
-    pixels: HolePixels
-    there: HolePixels
-    earlier: Trajectories
-    later: Trajectories
-    values: tuple[NDArray[np.float32], ...]
-    reached: tuple[NDArray[np.bool_], ...]
-
-
-def trace(footage: Footage, n: int) -> Traced:
-    """Trace every hole pixel of frame n to the frames that show it, on both sides, and blend what they show.
-
-    A source is sampled once, where the composed trajectory ends. Both sides are weighted with the inverse of their
-    distance in frames: truth wants the blend (docs/design.md).
-    """
-    here = hole_pixels(footage, n)
-    arrays, pixels = footage.device.arrays, here.on(footage.device)
-    earlier, later = _both_sides(footage, n, pixels.x, pixels.y, blocks=False)
-    sides = earlier.found.astype(np.int32) + later.found
-    values: list[NDArray[np.float32]] = []
-    reached: list[NDArray[np.bool_]] = []
-    for plane in range(footage.format.planes):
-        index = _followed(pixels.cover[plane], sides)
-        start, ends = (pixels.x, pixels.y), (earlier, later)
-        if pixels.cover[plane].shape[1] > 1:
-            # A subsampled plane walks by itself: a pixel that is known in a source may share its chroma with the hole.
-            start = pixels.x[index], pixels.y[index]
-            if plane == 1:
-                chroma = _both_sides(footage, n, *start, blocks=True)
-            ends, index = chroma, arrays.arange(index.size, dtype=np.int32)
-        total = arrays.zeros(index.size, np.float32)
-        weight = arrays.zeros(index.size, np.float32)
-        for side, sign in zip(ends, (-1, 1), strict=True):
-            got, value = sample_sources(footage, n, pixels, plane, index, start, side, sign)
-            share = np.float32(1) / arrays.maximum(side.state[index], 1).astype(np.float32)
-            total += arrays.where(got, share * value, 0)
-            weight += arrays.where(got, share, 0)
-        reached.append(weight > 0)
-        values.append((total / arrays.maximum(weight, np.float32(1e-20))).astype(np.float32, copy=False))
-    return Traced(here, pixels, earlier, later, tuple(values), tuple(reached))
-
-
-def _both_sides(
-    footage: Footage, n: int, x: NDArray[np.int32], y: NDArray[np.int32], *, blocks: bool
-) -> tuple[Trajectories, Trajectories]:
-    """The walks of pixels to the earlier and to the later frame that show them."""
-    radius, limit = footage.settings.radius, footage.settings.consistency
-    earlier, later = (
-        walk(footage, n, x, y, later=side, steps=radius, stop=True, limit=limit, blocks=blocks)
-        for side in (False, True)
+    settings = footage.settings
+    first = walk(
+        footage, n, x, y, later=later, steps=settings.radius, stop=True, limit=settings.consistency, blocks=blocks
     )
-    return earlier, later
+    found = [first]
+    for _ in range(settings.sources - 1):
+        if not found[-1].steps:
+            break
+        found.append(_next_source(footage, n, found[-1], later=later, blocks=blocks))
+    return tuple(found)
 
 
-def _followed(cover: NDArray[np.int32], sides: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The pixel whose trajectory each sample follows: of those it covers, the first that most sides reach."""
-    arrays = module_of(cover)
-    if cover.shape[1] == 1:
-        return arrays.ascontiguousarray(cover[:, 0])  # type: ignore[no-any-return]
-    best = arrays.where(cover >= 0, sides[cover], -1).argmax(axis=1)
-    return arrays.ascontiguousarray(arrays.take_along_axis(cover, best[:, None], axis=1)[:, 0])  # type: ignore[no-any-return]
+def _next_source(footage: Footage, n: int, before: Trajectories, *, later: bool, blocks: bool) -> Trajectories:
+    """The walks of those pixels that have found a source, from there to the next one."""
+    arrays, settings = footage.device.arrays, footage.settings
+    places = before.x.copy(), before.y.copy()
+    error, state = before.error.copy(), arrays.full(before.x.size, LOST, np.int32)
+    met = []
+    last = min(before.steps[-1] + MORE_STEPS, settings.radius)
+    for step in range(before.steps[0] + 1, last + 1):
+        entered = n + step if later else n - step
+        pair = entered - 1 if later else entered
+        if not 0 <= entered < footage.frames or footage.cut(pair):
+            break
+        # Those that found their source in the frame that is left set out; those that have walked long enough end.
+        state[:] = arrays.where(before.state == step - 1, 0, state)
+        state[:] = arrays.where((state == 0) & (before.state > 0) & (before.state < step - MORE_STEPS), LOST, state)
+        some_walk = (state == 0).any()
+        if not bool(some_walk):
+            continue
+        hole, there = footage.hole_there(entered, blocks=blocks)
+        trace_step(
+            *places, error, state, footage.flow(pair), hole, size=footage.size, later=later, step=step, stop=True,
+            scale=footage.flow_scale, limit=settings.consistency, hole_there=there,
+        )  # fmt: skip
+        if bool((state == step).any()):
+            met.append(step)
+    state[:] = arrays.where(state == 0, LOST, state)
+    return Trajectories(*places, error, state, tuple(met))
 
 
 def sample_sources(

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from vsdfvi.engine.cache import Cache, CacheShare
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.plan import keyframes
-from vsdfvi.engine.propagation import HolePixels, Traced, trace, walk
+from vsdfvi.engine.propagation import HolePixels, walk
+from vsdfvi.engine.tracing import RingBlend, RingFill, Traced, lights_of, shown_by, trace
 from vsdfvi.frames.masks import Box, regions
 from vsdfvi.frames.pixels import Colours
 from vsdfvi.kernels import Packed, pack, sample_lanczos
@@ -30,10 +31,10 @@ _SETTLED = 1 / 1024  # of the peak: movement of a sweep at which a diffused fill
 
 def synthesise(
     footage: Footage, n: int, traced: Traced, cache: Cache | CacheShare, generator: "Generator | None" = None
-) -> tuple[NDArray[np.float32], ...]:
+) -> tuple[tuple[NDArray[np.float32], ...], RingFill]:
     """For each plane, values in codes of all samples of frame n's hole: traced where reached, else invented.
 
-    They are on the host.
+    They are on the host. Beside them, what the ring around the hole would show if it were hole.
 
     Args:
         generator: The network behind the setting ``synthesis``, where there is one.
@@ -42,12 +43,12 @@ def synthesise(
     unreached = device.get(~(traced.earlier.found | traced.later.found))
     values = [value.copy() for value in traced.values]
     reached = [flags.copy() for flags in traced.reached]
-    deep = _deep(traced.pixels, unreached)
+    deep, fill = _deep(traced.pixels, unreached), traced.fill
     if deep.any():
-        _carry(footage, n, traced, device.put(deep), values, reached, cache, generator)
+        fill = _carry(footage, n, traced, deep, values, reached, cache, generator)
     # What is left is little, and the rest is done: it goes home.
     home = get_together(device, [*values, *reached])
-    return _diffuse(footage, n, traced.pixels, home[: len(values)], home[len(values) :])
+    return _diffuse(footage, n, traced.pixels, home[: len(values)], home[len(values) :]), fill
 
 
 def _deep(pixels: HolePixels, unreached: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -80,19 +81,29 @@ def _carry(
     reached: list[NDArray[np.bool_]],
     cache: Cache | CacheShare,
     generator: "Generator | None",
-) -> None:
-    """Fill the deep part of frame n from the key frames around it, weighted by time, in place, on the device."""
+) -> RingFill:
+    """Fill the deep part of frame n from the key frames around it, weighted by time, in place, on the device.
+
+    The light of a key frame is matched as that of any other source. Returned is the ring's fill with what the key
+    frames show of it, where its parents are in the deep part.
+    """
     interval = footage.settings.keyframe_interval
     around = keyframes(n, interval, *footage.scene(n, interval))
-    arrays, pixels = footage.device.arrays, traced.there
+    arrays, pixels, ring = footage.device.arrays, traced.there, traced.ring
+    deep_there, group = footage.device.put(deep), footage.device.put(ring.hole_group)
     totals = [arrays.zeros(value.size, np.float32) for value in values]
     weights = [arrays.zeros(value.size, np.float32) for value in values]
+    blend = RingBlend(ring)
     for key in around:
         steps = abs(key - n)
         time_share = 1.0 if len(around) == 1 else 1.0 - steps / (around[1] - around[0])
+        # A key frame right here decides alone; one at the far end still helps where the nearer is not reached.
+        share = np.float32(max(time_share, 1e-3))
         filled = keyframe(footage, key, cache, generator)
         side = walk(footage, n, pixels.x, pixels.y, later=key > n, steps=steps, stop=False, limit=float("inf"))
-        arrived = arrays.where((side.state == 0) & deep, 1, -1).astype(np.int32)
+        arrived = arrays.where((side.state == 0) & deep_there, 1, -1).astype(np.int32)
+        shown = shown_by(footage, n, ring, key, filled)
+        lights = lights_of(footage, n, ring, shown)
         for plane in range(footage.format.planes):
             cover = pixels.cover[plane]
             index = arrays.ascontiguousarray(cover.max(axis=1) if cover.shape[1] > 1 else cover[:, 0])
@@ -102,15 +113,19 @@ def _carry(
                 filled[plane], pixels.column[plane], pixels.row[plane], index, (pixels.x, pixels.y), (side.x, side.y),
                 arrived, value, got, step=1, subsampling=footage.format.subsampling(plane),
             )  # fmt: skip
-            # A key frame right here decides alone; one at the far end still helps where the nearer is not reached.
-            share = np.float32(max(time_share, 1e-3))
-            totals[plane] += share * value * got
+            gain, offset = (
+                footage.device.put(each.astype(np.float32))[group[index]]
+                for each in (lights[plane].gain, lights[plane].offset)
+            )
+            totals[plane] += share * (gain * value + offset) * got
             weights[plane] += share * got
+            blend.add(plane, shown, lights[plane], share, shown.there[plane])
     for plane in range(footage.format.planes):
         use = (weights[plane] > 0) & ~reached[plane]
         mean = totals[plane] / arrays.maximum(weights[plane], np.float32(1e-20))
         values[plane] = arrays.where(use, mean, values[plane])
         reached[plane] |= use
+    return blend.fill.where([deep[ring.parent[of]] for of in ring.of_plane], traced.fill)
 
 
 def keyframe(

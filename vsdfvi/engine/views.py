@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsdfvi.engine.footage import Footage
-from vsdfvi.engine.propagation import HolePixels, Traced, hole_pixels
+from vsdfvi.engine.propagation import HolePixels, hole_pixels
+from vsdfvi.engine.tracing import Traced
 from vsdfvi.frames.pixels import LUMA_WEIGHTS, Colours, Frame, VideoFormat, to_samples
 from vsdfvi.kernels import Device
 from vsdfvi.kernels.device import get_together

@@ -1,0 +1,121 @@
+"""Light: what brightness and contrast of another frame have to be changed by to be those of this one.
+
+Film flickers, fades and is exposed anew; what is carried from another frame brings that frame's light along. The ring
+of known picture around a hole is seen in both, so it tells gain and offset. Each is believed as far as it stands out
+from its own uncertainty, and no further: a correction that the ring's grain alone suggests would add error where the
+light is steady.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_ROUNDS = 3  # of reweighting: what moves differently from the hole, or is damaged, ends with little weight
+_TOLERATED = 2.0  # mean absolute residuals at which a ring sample has half its weight
+_ALIKE = 4.0  # ring samples that count as one: grain and errors of flow reach over neighbours
+_FEWEST = 8  # samples from which anything is said
+_LEAST_GAIN, _MOST_GAIN = 0.5, 2.0
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """The light of one source against that of the target, for each part of the hole.
+
+    Attributes:
+        gain, offset: float64 ``(groups)``: value in the target = gain * value in the source + offset, in codes.
+        error: float64 ``(groups)``: root mean square difference that is left in the ring, in codes; infinite where
+            the ring says nothing.
+    """
+
+    gain: Values
+    offset: Values
+    error: Values
+
+    @staticmethod
+    def unchanged(groups: int) -> "Light":
+        """No difference of light, of unknown error."""
+        return Light(np.ones(groups), np.zeros(groups), np.full(groups, np.inf))
+
+
+def match_light(
+    target: NDArray[np.float32], source: NDArray[np.float32], group: NDArray[np.int32], groups: int, *, corrects: bool
+) -> Light:
+    """Gain and offset that turn a source's ring samples into the target's: of all, then of each part against that.
+
+    Shapes:
+        target, source: ``(samples)`` in codes, of the same places.
+        group: ``(samples)``, the part of the hole that each belongs to.
+
+    Args:
+        groups: How many parts there are.
+        corrects: Whether light is to be matched; else the error that is left without is all that is asked for.
+
+    Source:
+        Reweighting: Holland and Welsch, "Robust regression using iteratively reweighted least-squares", Communications
+        in Statistics A6, 1977. The line through two noisy measurements: Deming, "Statistical adjustment of data", 1943.
+        How far an estimate is believed: James and Stein, "Estimation with quadratic loss", 1961.
+    """
+    light = Light.unchanged(groups)
+    if target.size < _FEWEST:
+        return light
+    to, of = target.astype(np.float64), source.astype(np.float64)
+    if not corrects:
+        return _with_error(light, to, of, group, groups)
+    everywhere = _line(to, of, np.zeros(group.size, np.int32), 1)
+    near = everywhere[0][0] * of + everywhere[1][0]
+    gain, offset = _line(to, near, group, groups)
+    return _with_error(
+        Light(gain * everywhere[0][0], gain * everywhere[1][0] + offset, light.error), to, of, group, groups
+    )
+
+
+def _with_error(light: Light, to: Values, of: Values, group: NDArray[np.int32], groups: int) -> Light:
+    left = np.abs(to - light.gain[group] * of - light.offset[group])
+    count = np.bincount(group, minlength=groups)
+    mean = np.bincount(group, left, groups) / np.maximum(count, 1)
+    weight = _weight(left, mean[group])
+    total = np.bincount(group, weight, groups)
+    square = np.bincount(group, weight * left * left, groups) / np.maximum(total, 1e-12)
+    return Light(light.gain, light.offset, np.where(count >= _FEWEST, np.sqrt(square), np.inf))
+
+
+def _weight(left: Values, scale: Values) -> Values:
+    return 1.0 / (1.0 + (left / np.maximum(_TOLERATED * scale, 1e-12)) ** 2)
+
+
+def _line(to: Values, of: Values, group: NDArray[np.int32], groups: int) -> tuple[Values, Values]:
+    """Gain and offset of each group, drawn towards 1 and 0 as far as they may be chance."""
+
+    def total(values: Values) -> Values:
+        return np.bincount(group, values, groups)
+
+    count = total(np.ones(to.size))
+    gain, offset = np.ones(groups), np.zeros(groups)
+    for _ in range(_ROUNDS):
+        left = np.abs(to - gain[group] * of - offset[group])
+        weight = _weight(left, (total(left) / np.maximum(count, 1))[group])
+        sum_of = np.maximum(total(weight), 1e-12)
+        mean_to, mean_of = total(weight * to) / sum_of, total(weight * of) / sum_of
+        d_to, d_of = to - mean_to[group], of - mean_of[group]
+        var_to, var_of = total(weight * d_to * d_to) / sum_of, total(weight * d_of * d_of) / sum_of
+        both = total(weight * d_to * d_of) / sum_of
+        spread = var_to - var_of
+        positive = both > 1e-9
+        gain = np.where(positive, (spread + np.sqrt(spread**2 + 4 * both**2)) / (2 * np.where(positive, both, 1)), 1.0)
+        gain = np.clip(gain, _LEAST_GAIN, _MOST_GAIN)
+        rest = np.maximum(var_to + gain**2 * var_of - 2 * gain * both, 0.0)
+        # Of a weighted sum the number of samples that count as much as it does.
+        effective = np.maximum(sum_of**2 / np.maximum(total(weight**2), 1e-12) / _ALIKE, 1.0)
+        gain = 1.0 + _believed(gain - 1.0, rest / (effective * np.maximum(both, 1e-9)))
+        offset = _believed(mean_to - mean_of, rest / effective) + (1.0 - gain) * mean_of
+    enough = count >= _FEWEST
+    return np.where(enough, gain, 1.0), np.where(enough, offset, 0.0)
+
+
+def _believed(estimate: Values, variance: Values) -> Values:
+    """An estimate, less what its variance alone would make of nothing."""
+    square = estimate**2
+    return estimate * np.maximum(square - variance, 0.0) / np.maximum(square, 1e-12)

@@ -1,0 +1,160 @@
+"""The ring of known picture around a hole: what its repair is held against."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vsdfvi.engine.footage import Footage
+from vsdfvi.engine.propagation import HolePixels, hole_pixels
+from vsdfvi.kernels import Packed, sample_lanczos, trace_step
+from vsdfvi.kernels.device import get_together, put_together
+
+WIDTH = 4 / 240
+"""Share of the picture's height that the ring is wide, and its bounds in pixels: a pixel of ring is one more to walk."""
+
+_NARROWEST, _WIDEST = 3, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Known pixels around one frame's hole, and the samples of each plane among them, on the host.
+
+    Attributes:
+        x, y: int32 ``(ring)``, in reading order.
+        parent: int32 ``(ring)``: index of the nearest hole pixel, whose sources a ring pixel tries as well.
+        group, hole_group: int32 ``(ring)``, ``(pixels)``: which part of the hole they belong to, from 0.
+        groups: How many parts there are. Holes that are nearer to each other than two rings are one.
+        of_plane: For each plane, int32: indices of the ring pixels that stand for a sample of it.
+        column, row: For each plane, where these samples are.
+    """
+
+    x: NDArray[np.int32]
+    y: NDArray[np.int32]
+    parent: NDArray[np.int32]
+    group: NDArray[np.int32]
+    hole_group: NDArray[np.int32]
+    groups: int
+    of_plane: tuple[NDArray[np.int32], ...]
+    column: tuple[NDArray[np.int32], ...]
+    row: tuple[NDArray[np.int32], ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes."""
+        arrays = (self.x, self.y, self.parent, self.group, self.hole_group, *self.of_plane, *self.column, *self.row)
+        return sum(array.nbytes for array in arrays)
+
+
+def ring_of(footage: Footage, n: int) -> Ring:
+    """The ring around frame n's hole. Empty where the whole frame is hole."""
+    return footage.remember(("ring", n), lambda: _make_ring(footage, n, hole_pixels(footage, n)))
+
+
+def _make_ring(footage: Footage, n: int, pixels: HolePixels) -> Ring:
+    height, width = footage.size
+    wide = min(max(round(WIDTH * height), _NARROWEST), _WIDEST)
+    hole, blocks = footage.hole(n), footage.block_hole(n)
+    rows, columns = blocks.samples.shape
+    x0, y0 = max(0, blocks.x - wide), max(0, blocks.y - wide)
+    x1, y1 = min(width, blocks.x + columns + wide), min(height, blocks.y + rows + wide)
+    missing = hole.crop(x0, y0, x1 - x0, y1 - y0)
+    # Labels of the nearest missing pixel: OpenCV looks for the nearest zero.
+    away, label = cv2.distanceTransformWithLabels(
+        1 - missing, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    near = (away <= wide) & (blocks.crop(x0, y0, x1 - x0, y1 - y0) == 0)
+    y, x = np.nonzero(near)
+    at_hole = pixels.y - y0, pixels.x - x0
+    number = np.zeros(int(label.max()) + 1, np.int32)
+    number[label[at_hole]] = np.arange(pixels.count, dtype=np.int32)
+    groups, part = cv2.connectedComponents((away <= wide).astype(np.uint8), connectivity=8)
+    ring_x, ring_y = (x + x0).astype(np.int32), (y + y0).astype(np.int32)
+    of_plane, column, row = [], [], []
+    for plane in range(footage.format.planes):
+        right, down = footage.format.subsampling(plane)
+        first = np.flatnonzero((ring_x % (1 << right) == 0) & (ring_y % (1 << down) == 0)).astype(np.int32)
+        of_plane.append(first)
+        column.append(ring_x[first] >> right)
+        row.append(ring_y[first] >> down)
+    return Ring(
+        ring_x, ring_y, number[label[y, x]], part[y, x].astype(np.int32) - 1, part[at_hole].astype(np.int32) - 1,
+        groups - 1, tuple(of_plane), tuple(column), tuple(row),
+    )  # fmt: skip
+
+
+def ring_values(footage: Footage, n: int, ring: Ring) -> tuple[NDArray[np.float32], ...]:
+    """For each plane, the ring's samples in frame n, in codes."""
+    planes = []
+    for plane, samples in enumerate(footage.frame(n).planes):
+        values = samples[ring.row[plane], ring.column[plane]].astype(np.float32)
+        if footage.format.is_float:
+            values = np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        planes.append(values)
+    return tuple(planes)
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What one other frame shows where the ring has come to, on the host.
+
+    Attributes:
+        values: For each plane, float32 ``(samples of the ring)``, in codes.
+        there: For each plane, bool: it was followed so far, and is known there.
+    """
+
+    values: tuple[NDArray[np.float32], ...]
+    there: tuple[NDArray[np.bool_], ...]
+
+
+def follow(
+    footage: Footage,
+    n: int,
+    ring: Ring,
+    *,
+    later: bool,
+    steps: Iterable[int],
+    picture: Callable[[int, int], tuple[Packed, ...]],
+) -> Mapping[int, Followed]:
+    """The ring, walked along completed flow as the hole is but without an end, and sampled after some steps.
+
+    Args:
+        steps: After how many.
+        picture: Planes of the frame that is reached, given its number and the pair that was crossed last.
+    """
+    wanted = frozenset(steps)
+    found: dict[int, Followed] = {}
+    if not wanted or not ring.x.size:
+        return found
+    device, planes = footage.device, range(footage.format.planes)
+    arrays = device.arrays
+    x, y, *lists = put_together(device, [ring.x, ring.y, *ring.of_plane, *ring.column, *ring.row])
+    of_plane, column, row = (lists[k * len(planes) : (k + 1) * len(planes)] for k in range(3))
+    places = x.astype(np.float32), y.astype(np.float32)
+    error, state = arrays.zeros(x.size, np.float32), arrays.zeros(x.size, np.int32)
+    limit = float(footage.settings.consistency)
+    for step in range(1, max(wanted) + 1):
+        entered = n + step if later else n - step
+        pair = entered - 1 if later else entered
+        hole, there = footage.hole_there(entered, blocks=True)
+        trace_step(
+            *places, error, state, footage.flow(pair), hole, size=footage.size, later=later, step=step, stop=True,
+            scale=footage.flow_scale, limit=limit, hole_there=there,
+        )  # fmt: skip
+        if step in wanted:
+            sources = picture(entered, pair)
+            values = [arrays.zeros(column[plane].size, np.float32) for plane in planes]
+            got = [arrays.zeros(column[plane].size, np.uint8) for plane in planes]
+            for plane in planes:
+                sample_lanczos(
+                    sources[plane], column[plane], row[plane], of_plane[plane], (x, y), places, state, values[plane],
+                    got[plane], step=step, subsampling=footage.format.subsampling(plane),
+                )  # fmt: skip
+            home = get_together(device, [*values, *got])
+            found[step] = Followed(
+                tuple(home[: len(planes)]), tuple(flags.astype(bool) for flags in home[len(planes) :])
+            )
+        state[:] = arrays.where(state > 0, 0, state)  # what is known here is walked on all the same
+    return found
