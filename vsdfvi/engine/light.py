@@ -6,7 +6,7 @@ from its own uncertainty, and no further: a correction that the ring's grain alo
 light is steady.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ _ROUNDS = 3  # of reweighting: what moves differently from the hole, or is damag
 _TOLERATED = 2.0  # mean absolute residuals at which a ring sample has half its weight
 _ALIKE = 4.0  # ring samples that count as one: grain and errors of flow reach over neighbours
 _FEWEST = 8  # samples from which anything is said
+_FARTHEST = 1.0  # pixels: what the ring may move a source by; beyond that one linear step means nothing
 _LEAST_GAIN, _MOST_GAIN = 0.5, 2.0
 
 Values = NDArray[np.float64]
@@ -28,16 +29,23 @@ class Light:
         gain, offset: float64 ``(groups)``: value in the target = gain * value in the source + offset, in codes.
         error: float64 ``(groups)``: root mean square difference that is left in the ring, in codes; infinite where
             the ring says nothing.
+        shift: float64 ``(2, groups)``: pixels, x and y, by which the source has to be sampled elsewhere than the
+            composed trajectories say.
     """
 
     gain: Values
     offset: Values
     error: Values
+    shift: Values
 
     @staticmethod
     def unchanged(groups: int) -> "Light":
         """No difference of light, of unknown error."""
-        return Light(np.ones(groups), np.zeros(groups), np.full(groups, np.inf))
+        return Light(np.ones(groups), np.zeros(groups), np.full(groups, np.inf), np.zeros((2, groups)))
+
+    def of(self, values: NDArray[np.float32], group: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Values of the source in the target's light, given the part of the hole that each belongs to."""
+        return (self.gain[group] * values + self.offset[group]).astype(np.float32)
 
 
 def match_light(
@@ -67,9 +75,55 @@ def match_light(
     everywhere = _line(to, of, np.zeros(group.size, np.int32), 1)
     near = everywhere[0][0] * of + everywhere[1][0]
     gain, offset = _line(to, near, group, groups)
-    return _with_error(
-        Light(gain * everywhere[0][0], gain * everywhere[1][0] + offset, light.error), to, of, group, groups
-    )
+    matched = replace(light, gain=gain * everywhere[0][0], offset=gain * everywhere[1][0] + offset)
+    return _with_error(matched, to, of, group, groups)
+
+
+def match_shift(
+    missed: NDArray[np.float32],
+    gradient: NDArray[np.float32],
+    there: NDArray[np.bool_],
+    group: NDArray[np.int32],
+    groups: int,
+) -> Values:
+    """How far composed trajectories have drifted, ``(2, groups)`` in pixels: what makes the ring agree best.
+
+    A trajectory is composed of many steps, each a little off. Around the hole its end can be held against the target
+    itself: this is one step of registration straight between target and source.
+
+    Shapes:
+        missed: ``(ring)``, target less source, in codes, in one light.
+        gradient: ``(2, ring)``, of the target along x and y, in codes; not a number where it is not known.
+        there: ``(ring)``, where the source is known.
+        group: ``(ring)``.
+
+    Source:
+        Lucas and Kanade, "An iterative image registration technique with an application to stereo vision", IJCAI 1981.
+    """
+    use = there & np.isfinite(gradient).all(axis=0)
+    shift = np.zeros((2, groups))
+    if np.count_nonzero(use) < _FEWEST:
+        return shift
+    along_x, along_y = gradient[:, use].astype(np.float64)
+    rest, part = missed[use].astype(np.float64), group[use]
+
+    def total(values: Values) -> Values:
+        return np.bincount(part, values, groups)
+
+    count = np.maximum(total(np.ones(part.size)), 1)
+    for _ in range(_ROUNDS):
+        left = np.abs(rest - shift[0][part] * along_x - shift[1][part] * along_y)
+        weight = _weight(left, (total(left) / count)[part])
+        xx, yy, xy = (total(weight * each) for each in (along_x**2, along_y**2, along_x * along_y))
+        to_x, to_y = total(weight * along_x * rest), total(weight * along_y * rest)
+        noise = total(weight * left**2) / np.maximum(total(weight), 1e-12)
+        # Where the ring has no gradient in some direction, nothing is said of it.
+        xx, yy = xx + noise * _ALIKE + 1e-9, yy + noise * _ALIKE + 1e-9
+        scale = np.maximum(xx * yy - xy**2, 1e-12)
+        shift = np.stack([(yy * to_x - xy * to_y) / scale, (xx * to_y - xy * to_x) / scale])
+        surely = shift[0] ** 2 * xx + 2 * shift[0] * shift[1] * xy + shift[1] ** 2 * yy
+        shift *= np.maximum(surely - 2 * noise * _ALIKE, 0) / np.maximum(surely, 1e-12)
+    return np.where(count >= _FEWEST, np.clip(shift, -_FARTHEST, _FARTHEST), 0.0)
 
 
 def _with_error(light: Light, to: Values, of: Values, group: NDArray[np.int32], groups: int) -> Light:
@@ -79,7 +133,7 @@ def _with_error(light: Light, to: Values, of: Values, group: NDArray[np.int32], 
     weight = _weight(left, mean[group])
     total = np.bincount(group, weight, groups)
     square = np.bincount(group, weight * left * left, groups) / np.maximum(total, 1e-12)
-    return Light(light.gain, light.offset, np.where(count >= _FEWEST, np.sqrt(square), np.inf))
+    return replace(light, error=np.where(count >= _FEWEST, np.sqrt(square), np.inf))
 
 
 def _weight(left: Values, scale: Values) -> Values:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.propagation import HolePixels, hole_pixels
-from vsdfvi.kernels import Packed, sample_lanczos, trace_step
+from vsdfvi.kernels import Packed, Plane, sample_lanczos, trace_step
 from vsdfvi.kernels.device import get_together, put_together
 
 WIDTH = 4 / 240
@@ -94,6 +94,33 @@ def ring_values(footage: Footage, n: int, ring: Ring) -> tuple[NDArray[np.float3
             values = np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         planes.append(values)
     return tuple(planes)
+
+
+def ring_gradient(footage: Footage, n: int, ring: Ring, plane: int) -> NDArray[np.float32]:
+    """Gradient of a plane that is not subsampled at the ring, ``(2, ring)``: along x, along y, in codes a pixel.
+
+    Central differences; not a number where one of a pixel's neighbours is hole or beyond the picture.
+    """
+    samples, hole = footage.frame(n).planes[plane], footage.hole(n)
+    height, width = samples.shape
+    out = []
+    for dx, dy in ((1, 0), (0, 1)):
+        ends = []
+        for sign in (-1, 1):
+            x, y = ring.x + sign * dx, ring.y + sign * dy
+            inside = (x >= 0) & (x < width) & (y >= 0) & (y < height) & ~is_hole(hole, x, y)
+            value = samples[y.clip(0, height - 1), x.clip(0, width - 1)].astype(np.float32)
+            ends.append(np.where(inside, value, np.float32(np.nan)))
+        out.append((ends[1] - ends[0]) / np.float32(2))
+    return np.stack(out)
+
+
+def is_hole(hole: Plane, x: NDArray[np.int32], y: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Whether pixels are hole."""
+    rows, columns = hole.samples.shape
+    inside = (x >= hole.x) & (x < hole.x + columns) & (y >= hole.y) & (y < hole.y + rows)
+    at = np.where(inside, y - hole.y, 0), np.where(inside, x - hole.x, 0)
+    return inside & (hole.samples[at] > 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,15 @@
 """Fill the hole with what other frames show: find sources, match their light, blend."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vsdfvi.engine.footage import Footage
-from vsdfvi.engine.light import Light, match_light
+from vsdfvi.engine.light import Light, match_light, match_shift
 from vsdfvi.engine.propagation import HolePixels, Trajectories, find_sources, hole_pixels, sample_sources
-from vsdfvi.engine.surroundings import Followed, Ring, follow, ring_of, ring_values
+from vsdfvi.engine.surroundings import Followed, Ring, follow, ring_gradient, ring_of, ring_values
 from vsdfvi.kernels import Packed, module_of
 from vsdfvi.kernels.device import get_together
 
@@ -144,10 +144,12 @@ def trace(footage: Footage, n: int) -> Traced:
         weight = arrays.zeros(index.size, np.float32)
         for side in sides:
             for ends in side.chroma if subsampled else side.luma:
-                got, value = sample_sources(footage, n, pixels, plane, index, start, ends, side.sign)
-                gain, offset, trust = _tables(side.light, plane, ring.groups, footage.format.peak)
-                at = arrays.maximum(ends.state[index], 0) * ring.groups + group
-                there = [footage.device.put(table.ravel())[at] for table in (gain, offset, trust)]
+                tables = _tables(side.light, plane, ring.groups, footage.format.peak)
+                at = arrays.maximum(ends.state, 0) * ring.groups + (hole_group if not subsampled else group)
+                there = [footage.device.put(table.ravel())[at] for table in tables]
+                moved = replace(ends, x=ends.x + there[3], y=ends.y + there[4])
+                got, value = sample_sources(footage, n, pixels, plane, index, start, moved, side.sign)
+                there = [each[index] for each in there[:3]]
                 share = there[2] / arrays.maximum(ends.state[index], 1).astype(np.float32)
                 total += arrays.where(got, share * (there[0] * value + there[1]), 0)
                 weight += arrays.where(got, share, 0)
@@ -187,6 +189,12 @@ def lights_of(footage: Footage, n: int, ring: Ring, shown: Followed) -> tuple[Li
                 corrects=bool(footage.settings.light),
             )
         )  # fmt: skip
+    if footage.settings.refine:
+        guide = 1 if footage.format.family == "RGB" else 0  # green is nearest to luma
+        target, there = ring_values(footage, n, ring)[guide], shown.there[guide]
+        missed = target - lights[guide].of(shown.values[guide], ring.group)
+        shift = match_shift(missed, ring_gradient(footage, n, ring, guide), there, ring.group, ring.groups)
+        lights = [replace(light, shift=shift) for light in lights]
     return tuple(lights)
 
 
@@ -206,16 +214,18 @@ def shown_by(footage: Footage, n: int, ring: Ring, key: int, planes: tuple[Packe
 
 def _tables(
     light: Mapping[int, tuple[Light, ...]], plane: int, groups: int, peak: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Gain, offset and trust ``(steps + 1, groups)`` of one side's sources, by steps and part of the hole."""
+) -> tuple[NDArray[np.float32], ...]:
+    """Of one side's sources, by steps and part of the hole: gain, offset, trust and shift ``(steps + 1, groups)``."""
     last = max(light, default=0)
+    shift = np.zeros((2, last + 1, groups), np.float32)
     gain, offset = np.ones((last + 1, groups), np.float32), np.zeros((last + 1, groups), np.float32)
     trust = np.ones((last + 1, groups), np.float32)
     for step, planes in light.items():
         gain[step], offset[step] = planes[plane].gain, planes[plane].offset
         error = np.maximum(planes[0].error / peak, _LEAST_ERROR)
         trust[step] = np.where(np.isfinite(error), (_LEAST_ERROR / error) ** 2, (_LEAST_ERROR * 8) ** 2)
-    return gain, offset, trust
+        shift[:, step] = planes[0].shift
+    return gain, offset, trust, *shift
 
 
 def _ring_fill(footage: Footage, here: HolePixels, ring: Ring, sides: Sequence[_Side]) -> RingFill:
