@@ -12,6 +12,7 @@ from vsdfvi.engine.cache import Cache
 from vsdfvi.engine.compositing import close_seam
 from vsdfvi.engine.computing import device_cache, open_device, retried
 from vsdfvi.engine.footage import Footage
+from vsdfvi.engine.grain import add_grain
 from vsdfvi.engine.paper_samples import Picture
 from vsdfvi.engine.plan import FramesNeeded, Span, widened
 from vsdfvi.engine.tracing import trace
@@ -118,6 +119,8 @@ class Inpainter:
         values, fill = synthesise(self._footage, n, traced, self._device_cache, self._generator)
         if self.settings.seam:
             values = close_seam(self._footage, n, traced.pixels, values, traced.ring, fill)
+        if self.settings.grain:
+            values = add_grain(self._footage, n, traced.pixels, values, traced.ring, fill)
         samples = tuple(to_samples(value, self._footage.format) for value in values)
         return repair_of(traced, samples, self.settings.consistency, self.device)
 
