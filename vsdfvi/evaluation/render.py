@@ -22,6 +22,7 @@ from vsdfvi.engine import devices
 from vsdfvi.errors import EngineError, VsdfviError
 from vsdfvi.evaluation import baselines
 from vsdfvi.evaluation.flow import Examined, LentFrames, Oracle, Prefilled, flow_error, repaired
+from vsdfvi.evaluation.provenance import write_provenance
 from vsdfvi.evaluation.sources import Case, Planes, damaged, each_frame, hole_planes, open_case, video_format
 from vsdfvi.settings import Settings
 
@@ -36,8 +37,16 @@ def write_job(path: Path, case: Case, method: str, settings: Mapping[str, Any], 
     path.write_text(json.dumps(job), encoding="utf-8")
 
 
+def provenance_of(output: Path) -> Path:
+    """Where the account of a repair lies beside it. Methods that are not ours give none."""
+    return output.with_suffix(".provenance")
+
+
 def render(case: Case, method: str, settings: Mapping[str, Any], output: Path) -> dict[str, float]:
-    """Repair a damaged clip into a file; returns frames, ``fps``, ``peak_mib`` and, of ours, the error of flow."""
+    """Repair a damaged clip into a file; returns frames, ``fps``, ``peak_mib`` and, of ours, the error of flow.
+
+    Of ours, where each pixel comes from is written to ``provenance_of`` the file, as it is on the CPU.
+    """
     truth, mask = open_case(case)
     broken = damaged(truth, mask)
     if method in OURS:
@@ -52,7 +61,8 @@ def render(case: Case, method: str, settings: Mapping[str, Any], output: Path) -
     if method in (*OURS, "prefill"):
         examined = Prefilled if method == "prefill" else Examined
         inpainter = examined(_on_the_host(settings), video_format(broken), video_format(mask))
-        figures |= flow_error(inpainter, truth, broken, mask)
+        with provenance_of(output).open("wb") as account:
+            figures |= flow_error(inpainter, truth, broken, mask, lambda repair: write_provenance(account, repair))
     elif method == "oracle":
         figures |= {"epe": 0.0, "epe_visible": 0.0}
     return figures
