@@ -21,16 +21,17 @@ def grain(picture: Picture, hole: Hole) -> NDArray[np.float32]:
 
 
 class Repetition:
-    """Correlation of the finest texture in the hole with that of the frame before, pooled over the clip.
+    """Correlation of the finest texture in the hole with that of the neighbouring frame, pooled over the clip.
 
     Living grain does not repeat, standing grain does: a result whose correlation is far above that of the truth has
     grain that stands still. Texture of the picture repeats in both, as far as the picture stands still, or along its
-    motion.
+    motion. What is hole in either frame counts: a fill that is copied from a frame beside it repeats what is known
+    there.
 
     Attributes:
-        still: At the same pixel, over pixels that are hole in both frames; -1 to 1.
-        along: Where the clean clip's motion leads, over pixels of the earlier hole whose motion is trusted and leads
-            into the later hole. The later frame is sampled bicubically there.
+        still: At the same pixel, over pixels that are hole in either frame; -1 to 1.
+        along: Where the clean clip's motion leads, as far as it is trusted, over pixels of the earlier hole and those
+            that move into the later. The later frame is sampled bicubically there.
     """
 
     def __init__(self) -> None:
@@ -39,15 +40,15 @@ class Repetition:
 
     def add(self, fine: Luma, hole: Hole, motion: Motion | None) -> None:
         """Take the next frame, ``fine_of`` its luma; ``motion`` comes to it from the one before."""
-        if self._before is not None:
+        if self._before is not None and (hole.any() or self._before[1].any()):
             earlier, earlier_hole = self._before
-            both = hole & earlier_hole
-            self._still += _products(earlier[both], fine[both])
-            if motion is not None and earlier_hole.any():
+            either = hole | earlier_hole
+            self._still += _products(earlier[either], fine[either])
+            if motion is not None:
                 arrives = cv2.remap(hole.astype(np.uint8), motion.x, motion.y, cv2.INTER_NEAREST) > 0
-                arrives &= earlier_hole & motion.trusted
+                counts = (earlier_hole | arrives) & motion.trusted
                 carried = cv2.remap(fine, motion.x, motion.y, cv2.INTER_CUBIC).astype(np.float32, copy=False)
-                self._along += _products(earlier[arrives], carried[arrives])
+                self._along += _products(earlier[counts], carried[counts])
         self._before = fine, hole
 
     @property
