@@ -184,7 +184,7 @@ def hole_of(job: Job, frames: int) -> NDArray[np.bool_]:
     if job.mask == "box":
         form = scenes.video_format("GRAY", size=job.size, frames=job.frames)
         side = max(4, height // 8)
-        return scenes.box(form, (side, side), ((width - side) // 2, (height - side) // 2))
+        return scenes.box(form, (side, side), (width // 8, (height - side) // 2))  # not behind what passes the middle
     made = make_mask(job.mask, width, height, job.frames, job.seed, job.scene)
     return np.stack([made.draw(n if made.frames > 1 else 0) for n in range(job.frames)])
 
