@@ -2,11 +2,11 @@
 
     python tests/benchmarks/bench_logo.py [--settings light=0] [--set FOLDER --clips friday,meeting720]
 
-Rendered clips (tests/scenes.py): ``still``, a photograph with something that passes before it; ``weave`` and ``texture``,
-a portrait and a wall in a film gate that has a little play; all with grain. With ``--set``, clips of a folder as ``vsdfvi
-evaluate`` takes it; name those whose camera stands still. Logos are those of docs/evaluation.md with a soft edge, in
-white and in red, opaque and half-transparent: what the clip shows under one of opacity a is (1 - a) picture + a colour.
-The hole is wherever a logo changes the picture.
+Rendered clips (tests/scenes.py): ``still``, a photograph with something that passes before it; ``weave`` and
+``texture``, a portrait and a wall in a film gate that has a little play; all with grain. With ``--set``, clips of a
+folder as ``vsdfvi evaluate`` takes it; name those whose camera stands still. Logos are those of docs/evaluation.md with
+a soft edge, in white and in red, opaque and half-transparent: what the clip shows under one of opacity a is (1 - a)
+times the picture and a times its colour. The hole is wherever a logo changes the picture.
 
 Methods: ours with each ``--settings``, under half-transparent logos also with ``unmix=1``; Telea on each frame by
 itself; the temporal median; ffmpeg's ``delogo`` on the logo's rectangle; and OpenCV's frequency selective
@@ -69,7 +69,7 @@ from vsdfvi.settings import Settings  # noqa: E402
 OPACITIES = ("1", "0.3", "0.5", "0.7")
 COLOURS = {"white": (235, 128, 128), "red": (90, 95, 215)}  # codes of 8 bit, limited range
 SOFT = 0.8  # pixels at 240 rows: deviation of the Gaussian that softens a logo's edge
-LEAST = 1 / 256  # opacity from which a pixel is hole
+LEAST = 1 / 256  # opacity: below, a mark changes nothing in 8 bit
 RENDERED = {"still": "coffee", "weave": "astronaut", "texture": "brick"}
 WEAVE = 0.35  # pixels, deviation
 COLUMNS = {
@@ -125,9 +125,10 @@ def write_y4m(path: Path, clip: vs.VideoNode) -> None:
 
 
 def matte_of(name: str, form: VideoFormat, logo: Logo, seed: int) -> NDArray[np.float64]:
-    """The opacity of a logo at each pixel."""
+    """The opacity of a logo at each pixel; 0 from where it would change nothing."""
     drawn = make_mask("logo", form.width, form.height, form.frames, seed, name).draw(0).astype(np.float64)
-    return logo.opacity * cv2.GaussianBlur(drawn, (0, 0), max(0.4, SOFT * form.height / 240))
+    matte = logo.opacity * cv2.GaussianBlur(drawn, (0, 0), max(0.4, SOFT * form.height / 240))
+    return np.where(matte > LEAST, matte, 0.0)
 
 
 def marked(clip: vs.VideoNode, matte: NDArray[np.float64], logo: Logo) -> vs.VideoNode:
@@ -235,7 +236,7 @@ def measure(case: Case, logo: Logo, seed: int, settings: Sequence[Mapping[str, A
     clip, _ = open_case(Case(clip=case.clip, kind="logo", footage=case.footage, frames=case.frames))
     form = video_format(clip)
     matte = matte_of(case.clip, form, logo, seed)
-    hole = matte > LEAST
+    hole = matte > 0
     gray = scenes.video_format("GRAY", size=hole.shape, frames=1)
     write_y4m(case.mask, clip_of([(hole.astype(np.uint8) * 255,)], gray))
     clip, mask = open_case(case)

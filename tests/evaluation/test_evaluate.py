@@ -14,6 +14,7 @@ from vsdfvi.errors import SettingError
 from vsdfvi.evaluation import evaluate as driver
 from vsdfvi.evaluation import render as renderer
 from vsdfvi.evaluation.contact_sheet import TILE, cut_out
+from vsdfvi.evaluation.coverage import read_curves
 from vsdfvi.evaluation.plan import Plan, settings_from
 from vsdfvi.evaluation.report import markdown
 from vsdfvi.evaluation.results import FIGURES, OK, Row, read_rows, write_rows
@@ -103,6 +104,16 @@ def test_the_report_has_means_clips_and_failures(folder, run):
     assert "| object | ours | 2 |" in text
     assert "## behind, 6 frames" in text
     assert "| torn | object | telea | clip must be a video file" in text
+
+
+def test_the_curves_are_those_of_rows_that_give_an_account(folder, run, table):
+    curves = read_curves(folder / "out/coverage.csv")
+    assert {(key[0], key[2]) for key in curves} == {("behind", "ours"), ("pan", "ours")}
+    for key, curve in curves.items():
+        assert curve.wrong[-1] == pytest.approx(float(table[key[:3]]["wrong"]), abs=1e-6)
+        assert np.mean(curve.wrong) == pytest.approx(float(table[key[:3]]["risk"]), abs=1e-6)
+    assert float(table["pan", "object", "ours"]["wrong"]) < 0.1 < float(table["behind", "object", "ours"]["wrong"])
+    assert cv2.imread(str(folder / "out/coverage.png")) is not None
 
 
 def test_the_contact_sheet_shows_damage_methods_and_truth(folder, run):
