@@ -13,13 +13,15 @@ from vsdfvi.cli.main import main
 from vsdfvi.errors import SettingError
 from vsdfvi.evaluation import evaluate as driver
 from vsdfvi.evaluation import render as renderer
+from vsdfvi.evaluation.borders import Border, RandomCuts
 from vsdfvi.evaluation.contact_sheet import TILE, cut_out
 from vsdfvi.evaluation.coverage import read_curves
+from vsdfvi.evaluation.motion import luma_of
 from vsdfvi.evaluation.plan import Plan, settings_from
 from vsdfvi.evaluation.report import markdown
 from vsdfvi.evaluation.results import FIGURES, OK, Row, read_rows, write_rows
-from vsdfvi.evaluation.scoring import Rendered
-from vsdfvi.evaluation.sources import Case, each_frame
+from vsdfvi.evaluation.scoring import Rendered, Repaired, score
+from vsdfvi.evaluation.sources import Case, each_frame, open_case, rgb_of, to_rgb
 
 FORM = scenes.video_format(size=(48, 64), frames=6)
 HOLE = scenes.box(FORM, (16, 21), (10, 16), (4, 0))
@@ -168,6 +170,30 @@ def test_a_method_sees_grey_and_its_frames_come_back_as_they_were_written(folder
             grey = 128 if plane else 126
             expected = np.where(pan.plane_hole(n, plane), grey, pan.truth[n][plane])
             np.testing.assert_array_equal(samples, expected)
+
+
+def test_a_step_stands_beside_the_truths_and_a_cut_at_random(folder, tmp_path):
+    pan = SCENES["pan"]
+    case = Case(clip="pan", kind="object", footage=folder / "clips/pan.y4m", mask=folder / "clips/masks/pan/object.y4m")
+    clip, cuts, border = to_rgb(open_case(case)[0]), RandomCuts(), Border()
+    for n in range(FORM.frames):
+        luma = luma_of(rgb_of(clip, n))
+        cuts.add(luma, pan.mask[n])
+        border.add(luma, luma, pan.mask[n])
+    repairs = []
+    for brighter in (0, 40):
+        repairs.append(Repaired(tmp_path / f"{brighter}.raw", 0))
+        with repairs[-1].path.open("wb") as file:
+            for n, planes in enumerate(pan.truth):
+                for plane, samples in enumerate(planes):
+                    added = samples + (np.uint8(brighter) * pan.plane_hole(n, plane) if plane == 0 else 0)
+                    file.write(np.ascontiguousarray(added.astype(np.uint8)).data)
+    same, bright = score(case, repairs, whole=False).figures
+    assert (same["step"], same["ring"], same["changed_outside"]) == (1, 0, 0)
+    assert same["step_random"] == pytest.approx(border.step / cuts.step)
+    assert bright["step"] > 1.2
+    assert bright["step_random"] == pytest.approx(bright["step"] * same["step_random"])
+    assert 30 < bright["ring"] < 40 * 255 / 219 + 1  # limited range; white runs into its end
 
 
 def test_without_the_plugin_nothing_is_begun(folder, monkeypatch):
