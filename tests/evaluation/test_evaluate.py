@@ -13,12 +13,15 @@ from vsdfvi.cli.main import main
 from vsdfvi.errors import SettingError
 from vsdfvi.evaluation import evaluate as driver
 from vsdfvi.evaluation import render as renderer
+from vsdfvi.evaluation.borders import Border, RandomCuts
 from vsdfvi.evaluation.contact_sheet import TILE, cut_out
+from vsdfvi.evaluation.coverage import read_curves
+from vsdfvi.evaluation.motion import luma_of
 from vsdfvi.evaluation.plan import Plan, settings_from
 from vsdfvi.evaluation.report import markdown
 from vsdfvi.evaluation.results import FIGURES, OK, Row, read_rows, write_rows
-from vsdfvi.evaluation.scoring import Rendered
-from vsdfvi.evaluation.sources import Case, each_frame
+from vsdfvi.evaluation.scoring import Rendered, Repaired, score
+from vsdfvi.evaluation.sources import Case, each_frame, open_case, rgb_of, to_rgb
 
 FORM = scenes.video_format(size=(48, 64), frames=6)
 HOLE = scenes.box(FORM, (16, 21), (10, 16), (4, 0))
@@ -64,7 +67,10 @@ def test_every_clip_and_method_has_a_row(table):
     for (clip, _, method), row in table.items():
         if clip != "torn":
             measured = {name for name in FIGURES if row[name]}
-            assert measured == set(FIGURES) - ({"epe", "epe_visible"} if method == "telea" else set())
+            of_the_engine = {"epe", "epe_visible"}
+            of_an_account = {"traced", "traced_right", "wrong", "risk"}  # which the plugin's clip is examined for
+            missing = {"telea": of_the_engine | of_an_account, "oracle": of_an_account, "ours": set()}
+            assert measured == set(FIGURES) - missing[method]
             assert (row["status"], row["frames"]) == (OK, "6")
             assert float(row["peak_mib"]) > 10
             assert float(row["fps"]) > 0
@@ -102,6 +108,16 @@ def test_the_report_has_means_clips_and_failures(folder, run):
     assert "| torn | object | telea | clip must be a video file" in text
 
 
+def test_the_curves_are_those_of_rows_that_give_an_account(folder, run, table):
+    curves = read_curves(folder / "out/coverage.csv")
+    assert {(key[0], key[2]) for key in curves} == {("behind", "ours"), ("pan", "ours")}
+    for key, curve in curves.items():
+        assert curve.wrong[-1] == pytest.approx(float(table[key[:3]]["wrong"]), abs=1e-6)
+        assert np.mean(curve.wrong) == pytest.approx(float(table[key[:3]]["risk"]), abs=1e-6)
+    assert float(table["pan", "object", "ours"]["wrong"]) < 0.1 < float(table["behind", "object", "ours"]["wrong"])
+    assert cv2.imread(str(folder / "out/coverage.png")) is not None
+
+
 def test_the_contact_sheet_shows_damage_methods_and_truth(folder, run):
     sheet = cv2.imread(str(folder / "out/contact.png"))
     columns = sheet.shape[1] // 5
@@ -117,7 +133,7 @@ def test_rows_that_are_there_are_not_computed_again(folder, run, table, monkeypa
 
     def measure(plan, case, rows, announce, advance):
         asked.extend((row.clip, row.method) for row in rows)
-        return list(rows)
+        return [(row, None) for row in rows]
 
     monkeypatch.setattr(driver, "_measure", measure)
     before = read_rows(folder / "out/results.csv")
@@ -154,6 +170,30 @@ def test_a_method_sees_grey_and_its_frames_come_back_as_they_were_written(folder
             grey = 128 if plane else 126
             expected = np.where(pan.plane_hole(n, plane), grey, pan.truth[n][plane])
             np.testing.assert_array_equal(samples, expected)
+
+
+def test_a_step_stands_beside_the_truths_and_a_cut_at_random(folder, tmp_path):
+    pan = SCENES["pan"]
+    case = Case(clip="pan", kind="object", footage=folder / "clips/pan.y4m", mask=folder / "clips/masks/pan/object.y4m")
+    clip, cuts, border = to_rgb(open_case(case)[0]), RandomCuts(), Border()
+    for n in range(FORM.frames):
+        luma = luma_of(rgb_of(clip, n))
+        cuts.add(luma, pan.mask[n])
+        border.add(luma, luma, pan.mask[n])
+    repairs = []
+    for brighter in (0, 40):
+        repairs.append(Repaired(tmp_path / f"{brighter}.raw", 0))
+        with repairs[-1].path.open("wb") as file:
+            for n, planes in enumerate(pan.truth):
+                for plane, samples in enumerate(planes):
+                    added = samples + (np.uint8(brighter) * pan.plane_hole(n, plane) if plane == 0 else 0)
+                    file.write(np.ascontiguousarray(added.astype(np.uint8)).data)
+    same, bright = score(case, repairs, whole=False).figures
+    assert (same["step"], same["ring"], same["changed_outside"]) == (1, 0, 0)
+    assert same["step_random"] == pytest.approx(border.step / cuts.step)
+    assert bright["step"] > 1.2
+    assert bright["step_random"] == pytest.approx(bright["step"] * same["step_random"])
+    assert 30 < bright["ring"] < 40 * 255 / 219 + 1  # limited range; white runs into its end
 
 
 def test_without_the_plugin_nothing_is_begun(folder, monkeypatch):

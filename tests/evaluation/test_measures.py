@@ -4,16 +4,9 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from vsdfvi.evaluation.measures import (
-    Motion,
-    Score,
-    WarpError,
-    changed_samples,
-    grain,
-    motion_between,
-    psnr,
-    ssim,
-)
+from vsdfvi.evaluation.measures import Score, WarpError, changed_samples, psnr, ssim
+from vsdfvi.evaluation.motion import Motion, motion_between
+from vsdfvi.evaluation.texture import grain
 
 # Figures are sums in double precision, in another order than their definitions: some 1e-13 apart. (Nov 2026)
 ROUNDING = 1e-10

@@ -145,6 +145,10 @@ class Inpainter:
         traced = int(np.count_nonzero(repair.distance))
         return {"DfviHole": count, "DfviTraced": traced, "DfviInvented": count - traced}
 
+    def account(self, n: int) -> Repair | None:
+        """How the hole of a frame that is ready is filled; None where nothing is missing."""
+        return self._ready[n][0]
+
     def discard(self, n: int) -> None:
         """Forget a frame that was made ready and will not be fetched."""
         self._ready.pop(n, None)

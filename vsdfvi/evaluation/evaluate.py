@@ -12,8 +12,9 @@ import vapoursynth as vs
 
 from vsdfvi.errors import EngineError, VsdfviError
 from vsdfvi.evaluation.contact_sheet import write_sheet, write_tile
+from vsdfvi.evaluation.coverage import Curve, read_curves, write_curves, write_plot
 from vsdfvi.evaluation.plan import Plan, cases_of
-from vsdfvi.evaluation.render import require_plugin, write_job
+from vsdfvi.evaluation.render import provenance_of, require_plugin, write_job
 from vsdfvi.evaluation.report import markdown
 from vsdfvi.evaluation.results import OK, Key, Row, read_rows, settings_text, write_rows
 from vsdfvi.evaluation.scoring import Repaired, score
@@ -21,10 +22,11 @@ from vsdfvi.evaluation.sources import Case
 from vsdfvi.settings import Settings
 
 Announce = Callable[[str], None]
+Measured = tuple[Row, Curve | None]
 
 
 def evaluate(plan: Plan, announce: Announce, advance: Callable[[], object]) -> list[Row]:
-    """The rows of a plan, in its order; results.csv, results.md and contact.png lie in its folder afterwards.
+    """The rows of a plan, in its order; its folder holds the table, the curves and their pictures afterwards.
 
     Rows that an earlier run left are taken from there. The table is written after every case, so that an interrupted
     run loses one case at most.
@@ -40,6 +42,7 @@ def evaluate(plan: Plan, announce: Announce, advance: Callable[[], object]) -> l
     require_plugin()
     table = plan.out / "results.csv"
     known = read_rows(table)
+    curves = read_curves(plan.out / "coverage.csv")
     cases = cases_of(plan)
     for case in cases:
         wanted = [_blank(plan, case, method) for method in plan.methods]
@@ -47,13 +50,19 @@ def evaluate(plan: Plan, announce: Announce, advance: Callable[[], object]) -> l
         for _ in range(len(wanted) - len(missing)):
             advance()
         if missing:
-            for row in _measure(plan, case, missing, announce, advance):
+            for row, curve in _measure(plan, case, missing, announce, advance):
                 known[row.key] = row
+                if curve is not None:
+                    curves[row.key] = curve
             write_rows(table, known.values())
+            write_curves(plan.out / "coverage.csv", curves)
     rows = [known[_blank(plan, case, method).key] for case in cases for method in plan.methods]
     settings = settings_text(plan.settings)
     (plan.out / "results.md").write_text(markdown(rows, plan.methods, settings), encoding="utf-8")
     _write_contact_sheet(plan, cases)
+    ours = [row for row in rows if row.method == "ours" and row.key in curves]
+    kinds = dict.fromkeys(row.kind for row in ours)
+    write_plot(plan.out / "coverage.png", {kind: [curves[r.key] for r in ours if r.kind == kind] for kind in kinds})
     return rows
 
 
@@ -70,9 +79,9 @@ def _blank(plan: Plan, case: Case, method: str) -> Row:
 
 def _measure(
     plan: Plan, case: Case, rows: Sequence[Row], announce: Announce, advance: Callable[[], object]
-) -> list[Row]:
-    """Rows with their figures, or with what went wrong."""
-    done: dict[Key, Row] = {}
+) -> list[Measured]:
+    """Rows with their figures, or with what went wrong, and the curves of those that have one."""
+    done: dict[Key, Measured] = {}
     rendered: list[tuple[Row, Repaired, dict[str, float]]] = []
     plan.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=plan.out, prefix="rendering-") as folder:
@@ -83,22 +92,23 @@ def _measure(
                 figures = _render(plan, case, row.method, output)
                 # Ours may change what lies within its own dilation; a baseline, the mask alone.
                 dilate = Settings.from_arguments(plan.settings_of(row.method)).dilate
-                rendered.append((row, Repaired(output, dilate), figures))
+                account = provenance_of(output) if provenance_of(output).is_file() else None
+                rendered.append((row, Repaired(output, dilate, account), figures))
             except EngineError as error:
-                done[row.key] = _with(row, status=str(error))
+                done[row.key] = _with(row, status=str(error)), None
             advance()
         if rendered:
             announce(f"{case.clip} {case.kind} scores")
-            done |= {row.key: row for row in _scored(plan, case, rendered)}
+            done |= {measured[0].key: measured for measured in _scored(plan, case, rendered)}
     return [done[row.key] for row in rows]
 
 
-def _scored(plan: Plan, case: Case, rendered: Sequence[tuple[Row, Repaired, dict[str, float]]]) -> list[Row]:
+def _scored(plan: Plan, case: Case, rendered: Sequence[tuple[Row, Repaired, dict[str, float]]]) -> list[Measured]:
     """The rows of repairs that were made; tiles for the contact sheet are kept."""
     try:
         scored = score(case, [repair for _, repair, _ in rendered])
     except (VsdfviError, vs.Error) as error:
-        return [_with(row, status=str(error)) for row, _, _ in rendered]
+        return [(_with(row, status=str(error)), None) for row, _, _ in rendered]
     places = [
         _beside(plan, case, "damaged"),
         *(_tile(plan, row) for row, _, _ in rendered),
@@ -107,7 +117,8 @@ def _scored(plan: Plan, case: Case, rendered: Sequence[tuple[Row, Repaired, dict
     for place, tile in zip(places, scored.tiles, strict=bool(scored.tiles)):
         write_tile(place, tile)
     return [
-        _with(row, figures={**made, **found}) for (row, _, made), found in zip(rendered, scored.figures, strict=True)
+        (_with(row, figures={**made, **found}), curve)
+        for (row, _, made), found, curve in zip(rendered, scored.figures, scored.curves, strict=True)
     ]
 
 

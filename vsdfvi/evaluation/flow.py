@@ -1,7 +1,7 @@
 """Flow inside the hole against the flow of the clean clip: how far off it is, and what the true one would be worth."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import cv2
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vsdfvi.engine.cache import Cache
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.inpainter import Inpainter
+from vsdfvi.engine.views import Repair
 from vsdfvi.evaluation.sources import planes_of, video_format
 from vsdfvi.frames.masks import Box
 from vsdfvi.frames.pixels import Frame, VideoFormat
@@ -23,6 +24,9 @@ OCCLUDED_PX = 1.5
 itself a guess."""
 
 _KEPT_MIB = 64  # of the clean clip's flow
+
+Note = Callable[[Repair | None], object]
+"""Takes how a frame was filled; None where nothing was."""
 
 
 class LentFrames(Mapping[int, Frame]):
@@ -134,14 +138,21 @@ class Prefilled(Examined):
 
 
 def repaired(
-    inpainter: Inpainter, damaged: vs.VideoNode, mask: vs.VideoNode
+    inpainter: Inpainter, damaged: vs.VideoNode, mask: vs.VideoNode, note: Note | None = None
 ) -> Iterator[tuple[NDArray[np.generic], ...]]:
-    """The planes of each frame as an inpainter repairs it, in this thread and without the plugin; it is closed."""
+    """The planes of each frame as an inpainter repairs it, in this thread and without the plugin; it is closed.
+
+    Args:
+        note: Told of each frame how it was filled.
+    """
     kept = 2 * inpainter.reach + 2
     clip, masks = LentFrames(damaged, kept), LentFrames(mask, kept)
     for n in range(len(damaged)):
         planes = tuple(plane.copy() for plane in clip[n].planes)
-        if inpainter.prepare(n, clip, masks)[0] == "ready":  # nothing has to be asked for
+        ready = inpainter.prepare(n, clip, masks)[0] == "ready"  # nothing has to be asked for
+        if note is not None:
+            note(inpainter.account(n) if ready else None)
+        if ready:
             inpainter.finish(n, planes)
         yield planes
     inpainter.close()
@@ -181,15 +192,28 @@ class FlowError:
         return {name: self._total[name] / count if count else float("nan") for name, count in self._count.items()}
 
 
-def flow_error(examined: Examined, truth: vs.VideoNode, damaged: vs.VideoNode, mask: vs.VideoNode) -> dict[str, float]:
-    """End-point error of an inpainter's completed flow over a clip; the inpainter is closed."""
+def flow_error(
+    examined: Examined, truth: vs.VideoNode, damaged: vs.VideoNode, mask: vs.VideoNode, note: Note | None = None
+) -> dict[str, float]:
+    """End-point error of an inpainter's completed flow over a clip; the inpainter is closed.
+
+    Args:
+        note: Told of each frame how it is filled; each is then repaired as well.
+    """
     footage = examined.footage
-    footage.lend(LentFrames(damaged, 32), LentFrames(mask, 32))
+    kept = 2 * examined.reach + 2
+    clip, masks = LentFrames(damaged, kept), LentFrames(mask, kept)
     clean = CleanFootage(footage, LentFrames(truth, 4), video_format(mask), footage.workers)
     error = FlowError()
-    with footage.workers.active():
-        for n in range(len(damaged) - 1):
-            error.add(footage, clean, n)
+    for n in range(len(damaged)):
+        if note is not None:
+            ready = examined.prepare(n, clip, masks)[0] == "ready"
+            note(examined.account(n) if ready else None)
+            examined.discard(n)
+        footage.lend(clip, masks)  # which prepare takes back
+        if n > 0:
+            with footage.workers.active():
+                error.add(footage, clean, n - 1)
     examined.close()
     return error.figures()
 

@@ -3,18 +3,15 @@
 Pictures are RGB of 8 bit, ``(height, width, 3)`` uint8; holes are bool ``(height, width)``.
 """
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
-# OpenCV's DIS cuts a picture into as many stripes as it has threads: figures must not depend on the machine's cores.
-cv2.setNumThreads(1)
-
-Picture = NDArray[np.uint8]
-Hole = NDArray[np.bool_]
+from vsdfvi.evaluation.borders import Border
+from vsdfvi.evaluation.mean import Mean
+from vsdfvi.evaluation.motion import Hole, Motion, Picture, luma_of
+from vsdfvi.evaluation.texture import Repetition, fine_of
 
 PSNR_LIMIT = 100.0
 """dB that count for equal pictures, so that a mean over frames is a number."""
@@ -22,12 +19,6 @@ PSNR_LIMIT = 100.0
 WINDOWS = (65, 7)
 """Sides of the windows of SSIM: that of the papers' code on video inpainting (ProPainter's and those before it), and
 that of Wang et al., "Image quality assessment", IEEE TIP 2004, as scikit-image has it."""
-
-GRAIN_SIGMA = 1.5  # pixels: what a Gaussian of this deviation takes away is grain and finest texture
-
-# Where forward and backward flow agree: Sundaram, Brox and Keutzer, "Dense point trajectories by GPU-accelerated large
-# displacement optical flow", ECCV 2010, section 4.
-_SLACK, _SLACK_PX2 = 0.01, 0.5
 
 
 def psnr(mean_square: float) -> float:
@@ -68,66 +59,6 @@ def ssim(found: Picture, truth: Picture, window: int) -> float:
     return 1.0 - float(np.sum(1.0 - whole)) / windows
 
 
-def grey_of(picture: Picture) -> NDArray[np.uint8]:
-    """Luma of a picture."""
-    return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Motion:
-    """How a clean clip moves from one frame to the next.
-
-    Attributes:
-        x, y: float32 ``(height, width)``: where each pixel of the earlier frame lies in the later one.
-        trusted: Where that lies inside, and the flow back agrees.
-    """
-
-    x: NDArray[np.float32]
-    y: NDArray[np.float32]
-    trusted: Hole
-
-
-def motion_between(earlier: Picture, later: Picture) -> Motion:
-    """The motion between two frames of the clean clip, by DIS on whole frames.
-
-    Source:
-        Kroeger, Timofte, Dai and Van Gool, "Fast optical flow using dense inverse search", ECCV 2016 (OpenCV's).
-    """
-    estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    first, second = (
-        cv2.copyMakeBorder(grey_of(p), 0, max(0, 48 - p.shape[0]), 0, max(0, 48 - p.shape[1]), cv2.BORDER_REPLICATE)
-        for p in (earlier, later)
-    )  # DIS refuses pictures smaller than its pyramid of patches
-    height, width = earlier.shape[:2]
-    # OpenCV takes None for "start from nothing", which its type stubs do not know.
-    forward, backward = (
-        estimator.calc(a, b, None)[:height, :width]  # type: ignore[call-overload]
-        for a, b in ((first, second), (second, first))
-    )
-    rows, columns = np.mgrid[:height, :width].astype(np.float32)
-    x, y = columns + forward[..., 0], rows + forward[..., 1]
-    back = cv2.remap(backward, x, y, cv2.INTER_LINEAR)
-    gap = ((forward + back) ** 2).sum(axis=2)
-    length = (forward**2).sum(axis=2) + (back**2).sum(axis=2)
-    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    return Motion(x, y, inside & (gap < _SLACK * length + _SLACK_PX2))
-
-
-class _Mean:
-    """A mean over everything that was added."""
-
-    def __init__(self) -> None:
-        self.total, self.count = 0.0, 0
-
-    def add(self, values: NDArray[np.floating]) -> None:
-        self.total += float(values.sum(dtype=np.float64))
-        self.count += values.size
-
-    @property
-    def value(self) -> float:
-        return self.total / self.count if self.count else float("nan")
-
-
 class WarpError:
     """Warping error of a clip along the motion of the clean one: 1000 x mean squared difference, range 0 to 1.
 
@@ -137,7 +68,7 @@ class WarpError:
     """
 
     def __init__(self) -> None:
-        self._frames, self._hole = _Mean(), _Mean()
+        self._frames, self._hole = Mean(), Mean()
         self._before: tuple[Picture, Hole] | None = None
 
     def add(self, picture: Picture, hole: Hole, motion: Motion | None) -> None:
@@ -164,58 +95,68 @@ class WarpError:
 
 
 class Score:
-    """All figures of one repaired clip that its pictures give."""
+    """All figures of one repaired clip that its pictures give.
 
-    def __init__(self) -> None:
-        self._psnr = _Mean()
-        self._ssim = {window: _Mean() for window in WINDOWS}
-        self._square, self._absolute, self._flicker = _Mean(), _Mean(), _Mean()
-        self._grain = _Mean(), _Mean()
+    Args:
+        whole: Also those of whole frames, which take most of the time: PSNR, SSIM and warping error.
+    """
+
+    def __init__(self, *, whole: bool = True) -> None:
+        self._psnr = Mean()
+        self._ssim = {window: Mean() for window in WINDOWS}
+        self._square, self._absolute, self._flicker = Mean(), Mean(), Mean()
+        self._grain = Mean(), Mean()
+        self._repetition = Repetition(), Repetition()
         self._warp = WarpError()
         self._before: tuple[NDArray[np.float32], Hole] | None = None
+        self._whole = whole
+        self.border = Border()
 
     def add(self, found: Picture, truth: Picture, hole: Hole, motion: Motion | None) -> None:
         """Take the next frame; ``motion`` is the clean clip's from the frame before, None at the first."""
         error = found.astype(np.float32) - truth
-        self._psnr.add(np.array([psnr(float((error.astype(np.float64) ** 2).mean()))]))
-        for window, mean in self._ssim.items():
-            mean.add(np.array([ssim(found, truth, window)]))
+        if self._whole:
+            self._psnr.add(np.array([psnr(float((error.astype(np.float64) ** 2).mean()))]))
+            for window, mean in self._ssim.items():
+                mean.add(np.array([ssim(found, truth, window)]))
+            self._warp.add(found, hole, motion)
         self._square.add(error[hole].astype(np.float64) ** 2)
         self._absolute.add(np.abs(error[hole]))
         if self._before is not None:
             either = hole | self._before[1]
             self._flicker.add(np.abs(error[either] - self._before[0][either]))
         self._before = error, hole
-        if hole.any():
-            for picture, mean in zip((found, truth), self._grain, strict=True):
-                mean.add(grain(picture, hole) ** 2)
-        self._warp.add(found, hole, motion)
+        lumas = luma_of(found), luma_of(truth)
+        for luma, energy, repetition in zip(lumas, self._grain, self._repetition, strict=True):
+            fine = fine_of(luma)
+            energy.add(fine[hole] ** 2)
+            repetition.add(fine, hole, motion)
+        self.border.add(*lumas, hole)
 
     def figures(self) -> dict[str, float]:
         """The figures by name; what nothing was there for is not a number."""
         found, truth = (mean.value for mean in self._grain)
-        return {
+        ours, theirs = self._repetition
+        border = self.border
+        whole = {
             "psnr": self._psnr.value,
             **{f"ssim{window}": mean.value for window, mean in self._ssim.items()},
-            "hole_psnr": psnr(self._square.value) if self._square.count else float("nan"),
-            "hole_mae": self._absolute.value,
             "ewarp": self._warp.whole,
             "ewarp_hole": self._warp.hole,
-            "flicker": self._flicker.value,
-            "grain": found / truth if truth > 0 else float("nan"),
         }
-
-
-def grain(picture: Picture, hole: Hole) -> NDArray[np.float32]:
-    """What of the luma in a hole is finer than a Gaussian lets through. Its mean is near 0."""
-    margin = int(np.ceil(4 * GRAIN_SIGMA))
-    rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
-    top, left = max(0, int(rows[0]) - margin), max(0, int(columns[0]) - margin)
-    part = np.s_[top : int(rows[-1]) + margin + 1, left : int(columns[-1]) + margin + 1]
-    luma = cv2.cvtColor(picture[part].astype(np.float32), cv2.COLOR_RGB2GRAY)
-    smooth = cv2.GaussianBlur(luma, (0, 0), GRAIN_SIGMA, borderType=cv2.BORDER_REFLECT_101)
-    fine: NDArray[np.float32] = (luma - smooth)[hole[part]].astype(np.float32, copy=False)
-    return fine
+        return {
+            **(whole if self._whole else {}),
+            "hole_psnr": psnr(self._square.value) if self._square.count else float("nan"),
+            "hole_mae": self._absolute.value,
+            "flicker": self._flicker.value,
+            "ring": border.ring,
+            "step": border.step / border.step_truth if border.step_truth > 0 else float("nan"),
+            "grain": found / truth if truth > 0 else float("nan"),
+            "grain_still": ours.still,
+            "grain_still_truth": theirs.still,
+            "grain_along": ours.along,
+            "grain_along_truth": theirs.along,
+        }
 
 
 def changed_samples(

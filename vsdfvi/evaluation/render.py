@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 import vapoursynth as vs
-from numpy.typing import NDArray
 
 from vsdfvi.engine import devices
 from vsdfvi.errors import EngineError, VsdfviError
 from vsdfvi.evaluation import baselines
 from vsdfvi.evaluation.flow import Examined, LentFrames, Oracle, Prefilled, flow_error, repaired
-from vsdfvi.evaluation.sources import Case, Planes, damaged, each_frame, hole_planes, open_case, video_format
+from vsdfvi.evaluation.provenance import write_provenance
+from vsdfvi.evaluation.sources import Case, Planes, damaged, each_frame, open_case, video_format, with_holes
 from vsdfvi.settings import Settings
 
 OURS = ("ours", "laplace")
@@ -36,8 +36,16 @@ def write_job(path: Path, case: Case, method: str, settings: Mapping[str, Any], 
     path.write_text(json.dumps(job), encoding="utf-8")
 
 
+def provenance_of(output: Path) -> Path:
+    """Where the account of a repair lies beside it. Methods that are not ours give none."""
+    return output.with_suffix(".provenance")
+
+
 def render(case: Case, method: str, settings: Mapping[str, Any], output: Path) -> dict[str, float]:
-    """Repair a damaged clip into a file; returns frames, ``fps``, ``peak_mib`` and, of ours, the error of flow."""
+    """Repair a damaged clip into a file; returns frames, ``fps``, ``peak_mib`` and, of ours, the error of flow.
+
+    Of ours, where each pixel comes from is written to ``provenance_of`` the file, as it is on the CPU.
+    """
     truth, mask = open_case(case)
     broken = damaged(truth, mask)
     if method in OURS:
@@ -52,7 +60,8 @@ def render(case: Case, method: str, settings: Mapping[str, Any], output: Path) -
     if method in (*OURS, "prefill"):
         examined = Prefilled if method == "prefill" else Examined
         inpainter = examined(_on_the_host(settings), video_format(broken), video_format(mask))
-        figures |= flow_error(inpainter, truth, broken, mask)
+        with provenance_of(output).open("wb") as account:
+            figures |= flow_error(inpainter, truth, broken, mask, lambda repair: write_provenance(account, repair))
     elif method == "oracle":
         figures |= {"epe": 0.0, "epe_visible": 0.0}
     return figures
@@ -102,13 +111,13 @@ def _on_the_host(arguments: Mapping[str, Any]) -> Settings:
 def _telea(
     truth: vs.VideoNode, broken: vs.VideoNode, mask: vs.VideoNode, settings: Mapping[str, Any]
 ) -> Iterator[Planes]:
-    return baselines.telea(_with_holes(broken, mask))
+    return baselines.telea(with_holes(broken, mask))
 
 
 def _median(
     truth: vs.VideoNode, broken: vs.VideoNode, mask: vs.VideoNode, settings: Mapping[str, Any]
 ) -> Iterator[Planes]:
-    return baselines.median(_with_holes(broken, mask))
+    return baselines.median(with_holes(broken, mask))
 
 
 _METHODS: dict[str, Callable[[vs.VideoNode, vs.VideoNode, vs.VideoNode, Mapping[str, Any]], Iterator[Planes]]] = {
@@ -124,13 +133,6 @@ _METHODS: dict[str, Callable[[vs.VideoNode, vs.VideoNode, vs.VideoNode, Mapping[
 def _inpaint(clip: vs.VideoNode, mask: vs.VideoNode, settings: Mapping[str, Any]) -> vs.VideoNode:
     repaired: vs.VideoNode = vs.core.dfvi.Inpaint(clip, mask, **settings)
     return repaired
-
-
-def _with_holes(clip: vs.VideoNode, mask: vs.VideoNode) -> Iterator[tuple[Planes, tuple[NDArray[np.bool_], ...]]]:
-    form = video_format(clip)
-    masks = each_frame(mask * len(clip) if len(mask) == 1 else mask)
-    for planes, (hole,) in zip(each_frame(clip), masks, strict=True):
-        yield planes, hole_planes(hole, form)
 
 
 def _warm_up(settings: Mapping[str, Any]) -> None:

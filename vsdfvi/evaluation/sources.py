@@ -103,6 +103,14 @@ def hole_planes(mask: NDArray[np.generic], form: VideoFormat) -> tuple[NDArray[n
     return tuple(subsampled(hole, *form.subsampling(plane)).astype(bool) for plane in range(form.planes))
 
 
+def with_holes(clip: vs.VideoNode, mask: vs.VideoNode) -> Iterator[tuple[Planes, tuple[NDArray[np.bool_], ...]]]:
+    """The planes of all frames, in order, and the hole on each plane."""
+    form = video_format(clip)
+    masks = each_frame(mask * len(clip) if len(mask) == 1 else mask)
+    for planes, (hole,) in zip(each_frame(clip), masks, strict=True):
+        yield planes, hole_planes(hole, form)
+
+
 def damaged(clip: vs.VideoNode, mask: vs.VideoNode) -> vs.VideoNode:
     """The clip with flat grey in the hole: nothing of the truth is left there, in any plane."""
     form = video_format(clip)
