@@ -14,6 +14,7 @@ from vsdfvi.kernels import Packed, module_of
 from vsdfvi.kernels.device import get_together
 
 _LEAST_ERROR = 0.5 / 255  # of the peak: a ring can agree by chance, so no source counts as better than this
+_UNKNOWN_ERROR = 4 / 255  # of the peak: of a source that the ring says nothing of
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,8 @@ class Traced:
         earlier, later: The trajectories to the nearest source on either side.
         values: For each plane, float32 ``(samples)`` in codes; of no meaning where not reached.
         reached: For each plane, bool ``(samples)``.
+        spread: float32 ``(pixels)``: deviation of what a pixel's sources show from their blend, in codes.
+        doubt: float32 ``(pixels)``: error that the ring around the hole shows with these sources, in codes.
         ring: Where the known picture around the hole is.
         fill: What the ring would show if it were hole.
     """
@@ -93,6 +96,8 @@ class Traced:
     later: Trajectories
     values: tuple[NDArray[np.float32], ...]
     reached: tuple[NDArray[np.bool_], ...]
+    spread: NDArray[np.float32]
+    doubt: NDArray[np.float32]
     ring: Ring
     fill: RingFill
 
@@ -115,6 +120,19 @@ class _Side:
     ring: Mapping[int, Followed]
     light: Mapping[int, tuple[Light, ...]]
 
+    def tables(self, plane: int, groups: int, peak: float) -> tuple[NDArray[np.float32], ...]:
+        """By steps and part of the hole, ``(steps + 1, groups)``: gain, offset, error in codes, and shift x and y."""
+        last = max((step for ends in (*self.luma, *self.chroma) for step in ends.steps), default=0)
+        gain, offset, error, shift_x, shift_y = np.zeros((5, last + 1, groups), np.float32)
+        gain[:], error[:] = 1, _UNKNOWN_ERROR * peak
+        for step, planes in self.light.items():
+            gain[step], offset[step] = planes[plane].gain, planes[plane].offset
+            # One plane says how far a source is to be believed, for all: what is wrong with it is wrong in all.
+            of_ring = planes[0].error
+            error[step] = np.where(np.isfinite(of_ring), np.maximum(of_ring, _LEAST_ERROR * peak), error[step])
+            shift_x[step], shift_y[step] = planes[plane].shift
+        return gain, offset, error, shift_x, shift_y
+
 
 def trace(footage: Footage, n: int) -> Traced:
     """Trace every hole pixel of frame n to the frames that show it, on both sides, and blend what they show.
@@ -124,39 +142,85 @@ def trace(footage: Footage, n: int) -> Traced:
     square of the error that the ring around the hole shows with them.
     """
     here = hole_pixels(footage, n)
-    arrays, pixels = footage.device.arrays, here.on(footage.device)
-    ring = ring_of(footage, n)
+    pixels, ring = here.on(footage.device), ring_of(footage, n)
     sides = [_side(footage, n, pixels, ring, later=later) for later in (False, True)]
     earlier, later = (side.luma[0] for side in sides)
     seen = earlier.found.astype(np.int32) + later.found
     hole_group = footage.device.put(ring.hole_group)
-    values: list[NDArray[np.float32]] = []
-    reached: list[NDArray[np.bool_]] = []
-    for plane in range(footage.format.planes):
-        index = _followed(pixels.cover[plane], seen)
-        start, group = (pixels.x, pixels.y), hole_group[index]
-        subsampled = pixels.cover[plane].shape[1] > 1
-        if subsampled:
-            # A subsampled plane walks by itself: a pixel that is known in a source may share its chroma with the hole.
-            start = pixels.x[index], pixels.y[index]
-            index = arrays.arange(index.size, dtype=np.int32)
-        total = arrays.zeros(index.size, np.float32)
-        weight = arrays.zeros(index.size, np.float32)
-        for side in sides:
-            for ends in side.chroma if subsampled else side.luma:
-                tables = _tables(side.light, plane, ring.groups, footage.format.peak)
-                at = arrays.maximum(ends.state, 0) * ring.groups + (hole_group if not subsampled else group)
-                there = [footage.device.put(table.ravel())[at] for table in tables]
-                moved = replace(ends, x=ends.x + there[3], y=ends.y + there[4])
-                got, value = sample_sources(footage, n, pixels, plane, index, start, moved, side.sign)
-                there = [each[index] for each in there[:3]]
-                share = there[2] / arrays.maximum(ends.state[index], 1).astype(np.float32)
-                total += arrays.where(got, share * (there[0] * value + there[1]), 0)
-                weight += arrays.where(got, share, 0)
-        reached.append(weight > 0)
-        values.append((total / arrays.maximum(weight, np.float32(1e-20))).astype(np.float32, copy=False))
-    fill = _ring_fill(footage, here, ring, sides)
-    return Traced(here, pixels, earlier, later, tuple(values), tuple(reached), ring, fill)
+    blends = [
+        _blend(footage, n, plane, pixels, _followed(pixels.cover[plane], seen), ring, hole_group, sides)
+        for plane in range(footage.format.planes)
+    ]
+    guide = blends[guide_plane(footage)]
+    return Traced(
+        here, pixels, earlier, later, tuple(blend.values for blend in blends), tuple(blend.reached for blend in blends),
+        guide.spread, guide.doubt, ring, _ring_fill(footage, here, ring, sides),
+    )  # fmt: skip
+
+
+def guide_plane(footage: Footage) -> int:
+    """The plane that is nearest to luma, and not subsampled."""
+    return 1 if footage.format.family == "RGB" else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Blend:
+    """One plane of the hole as its sources have it, on the device.
+
+    Attributes:
+        values: float32 ``(samples)``, in codes.
+        reached: bool.
+        spread: float32: deviation of what the sources show from their blend, in codes.
+        doubt: float32: error that the ring shows with these sources, in codes.
+    """
+
+    values: NDArray[np.float32]
+    reached: NDArray[np.bool_]
+    spread: NDArray[np.float32]
+    doubt: NDArray[np.float32]
+
+
+def _blend(
+    footage: Footage,
+    n: int,
+    plane: int,
+    pixels: HolePixels,
+    index: NDArray[np.int32],
+    ring: Ring,
+    hole_group: NDArray[np.int32],
+    sides: Sequence["_Side"],
+) -> _Blend:
+    """Sample the sources of one plane, and blend them.
+
+    Args:
+        index: The pixel whose place each sample takes.
+    """
+    arrays, put = footage.device.arrays, footage.device.put
+    subsampled = pixels.cover[plane].shape[1] > 1
+    start, group = (pixels.x, pixels.y), hole_group
+    if subsampled:
+        # A subsampled plane walks by itself: a pixel that is known in a source may share its chroma with the hole.
+        start, group = (pixels.x[index], pixels.y[index]), hole_group[index]
+        index = arrays.arange(index.size, dtype=np.int32)
+    total, square, doubt, weight = (arrays.zeros(index.size, np.float32) for _ in range(4))
+    for side in sides:
+        tables = [put(table.ravel()) for table in side.tables(plane, ring.groups, footage.format.peak)]
+        for ends in side.chroma if subsampled else side.luma:
+            at = arrays.maximum(ends.state, 0) * np.int32(ring.groups) + group
+            gain, offset, error, shift_x, shift_y = (table[at] for table in tables)
+            moved = replace(ends, x=ends.x + shift_x, y=ends.y + shift_y)
+            got, value = sample_sources(footage, n, pixels, plane, index, start, moved, side.sign)
+            value, error = gain[index] * value + offset[index], error[index]
+            share = 1 / (error * error * arrays.maximum(ends.state[index], 1).astype(np.float32))
+            share = arrays.where(got, share, np.float32(0))
+            total += share * arrays.where(got, value, np.float32(0))
+            square += share * arrays.where(got, value * value, np.float32(0))
+            doubt += share * error
+            weight += share
+    scale = arrays.maximum(weight, np.float32(1e-20))
+    mean = total / scale
+    spread = arrays.sqrt(arrays.maximum(square / scale - mean * mean, np.float32(0)))
+    return _Blend(mean, weight > 0, spread, doubt / scale)
 
 
 def _side(footage: Footage, n: int, pixels: HolePixels, ring: Ring, *, later: bool) -> _Side:
@@ -190,7 +254,7 @@ def lights_of(footage: Footage, n: int, ring: Ring, shown: Followed) -> tuple[Li
             )
         )  # fmt: skip
     if footage.settings.refine:
-        guide = 1 if footage.format.family == "RGB" else 0  # green is nearest to luma
+        guide = guide_plane(footage)
         target, there = ring_values(footage, n, ring)[guide], shown.there[guide]
         missed = target - lights[guide].of(shown.values[guide], ring.group)
         shift = match_shift(missed, ring_gradient(footage, n, ring, guide), there, ring.group, ring.groups)
@@ -212,22 +276,6 @@ def shown_by(footage: Footage, n: int, ring: Ring, key: int, planes: tuple[Packe
     return shown.get(steps, nothing)
 
 
-def _tables(
-    light: Mapping[int, tuple[Light, ...]], plane: int, groups: int, peak: float
-) -> tuple[NDArray[np.float32], ...]:
-    """Of one side's sources, by steps and part of the hole: gain, offset, trust and shift ``(steps + 1, groups)``."""
-    last = max(light, default=0)
-    shift = np.zeros((2, last + 1, groups), np.float32)
-    gain, offset = np.ones((last + 1, groups), np.float32), np.zeros((last + 1, groups), np.float32)
-    trust = np.ones((last + 1, groups), np.float32)
-    for step, planes in light.items():
-        gain[step], offset[step] = planes[plane].gain, planes[plane].offset
-        error = np.maximum(planes[0].error / peak, _LEAST_ERROR)
-        trust[step] = np.where(np.isfinite(error), (_LEAST_ERROR / error) ** 2, (_LEAST_ERROR * 8) ** 2)
-        shift[:, step] = planes[0].shift
-    return gain, offset, trust, *shift
-
-
 def _ring_fill(footage: Footage, here: HolePixels, ring: Ring, sides: Sequence[_Side]) -> RingFill:
     """The ring's samples as their parents' sources have them."""
     device = footage.device
@@ -245,12 +293,12 @@ def _ring_fill(footage: Footage, here: HolePixels, ring: Ring, sides: Sequence[_
             sample_of[cover[covered]] = np.nonzero(covered)[0]
             parent = sample_of[parent]
         for side in sides:
-            trust = _tables(side.light, plane, ring.groups, footage.format.peak)[2]
+            error = side.tables(plane, ring.groups, footage.format.peak)[2]
             for state in states[side.sign, "chroma" if subsampled else "luma"]:
                 step_of = state[parent]
                 for step in np.unique(step_of[step_of > 0]).tolist():
                     if step in side.ring:
-                        share = trust[step, ring.group[of]] / np.float32(step)
+                        share = 1 / (error[step, ring.group[of]] ** 2 * np.float32(step))
                         use = (step_of == step) & side.ring[step].there[plane]
                         blend.add(plane, side.ring[step], side.light[step][plane], share, use)
     return blend.fill
