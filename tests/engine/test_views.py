@@ -8,7 +8,7 @@ from vsdfvi.engine import views
 from vsdfvi.engine.cache import Cache
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.inpainter import Inpainter
-from vsdfvi.engine.propagation import HolePixels, Traced, Trajectories, hole_pixels
+from vsdfvi.engine.propagation import HolePixels, Trajectories, hole_pixels
 from vsdfvi.engine.views import Repair, render, repair_of
 from vsdfvi.frames.pixels import Frame, VideoFormat
 from vsdfvi.kernels import HOST, LOST, Workers, pack
