@@ -27,6 +27,8 @@ FORMAT = "vsdfvi 1"
 BEGINNING = f'{{"record":"{FORMAT}",'.encode()
 """How every record begins, so that no other file is taken for one and written to."""
 
+_NAME = BEGINNING[: BEGINNING.index(b" ")]
+
 ORIGINS = ("invented", "traced", "reference", "recovered")
 """Names of the counts, in the order of the numbers of origin."""
 
@@ -61,6 +63,7 @@ class Record:
         self._facts = facts
         self._written = bytearray(-(-frames // 8))
         self._begun = False
+        self._half_a_line = False  # is what the file ends with: the next line must not be joined to it
         self._lines = hashlib.sha256()
         self._counts = dict.fromkeys((*STATES, "hole", *ORIGINS), 0)
         self._farthest = 0
@@ -114,9 +117,9 @@ class Record:
             if self._begun:
                 last = {"kind": "end", "run": self.run, "time": _now()}
                 sums = {**self._counts, "farthest": self._farthest, "lowest_confidence": self._lowest}
-                self._file.write(_line({**last, **sums, "lines": self._lines.hexdigest()}))
-        except OSError as error:
-            _LOG.warning("record %s has no summary: %s", self._path, error.strerror)
+                self._write(_line({**last, **sums, "lines": self._lines.hexdigest()}))
+        except EngineError as error:
+            _LOG.warning("no summary is on record: %s", error)
         finally:
             self._file.close()
 
@@ -154,16 +157,17 @@ class Record:
         self._lowest = min((value for value in (self._lowest, lowest) if value is not None), default=None)
 
     def _write(self, text: bytes) -> None:
-        """Add lines to the file, whole."""
+        """Add lines to the file: at once, unless its disk is nearly full."""
+        rest = whole = b"\n" + text if self._half_a_line else text
         try:
-            written = self._file.write(text)
-            if written == len(text):
-                return
-            self._file.write(b"\n")  # what follows shall not be joined to half a line
-            reason = "no room is left"
+            while rest:
+                rest = rest[self._file.write(rest) :]
         except OSError as error:
-            reason = str(error.strerror)
-        raise EngineError(f"record must be a file that can be written to, got {self._path!r}: {reason}")
+            self._half_a_line |= len(rest) < len(whole)
+            raise EngineError(
+                f"record must be a file that can be written to, got {self._path!r}: {error.strerror}"
+            ) from error
+        self._half_a_line = False
 
 
 def open_record(settings: Settings, clip: VideoFormat, mask: VideoFormat, device: Device) -> Record | None:
@@ -213,7 +217,8 @@ def _opened(path: Path) -> Any:
     try:
         with path.open("rb") as there:
             beginning = there.read(len(BEGINNING))
-            if not BEGINNING.startswith(beginning):  # of a run that was killed at once, not all may be there
+            start = beginning.split(b"\n")[0]  # a full disk may have cut the first line
+            if beginning and not (start.startswith(_NAME) and BEGINNING.startswith(start)):
                 raise SettingError("record", "a new file or a record, which is added to", str(path))
             if beginning:
                 there.seek(-1, 2)
