@@ -107,6 +107,14 @@ FORMS = {
 }
 
 
+def documented():
+    """The function of docs/record.md."""
+    text = (Path(__file__).parents[2] / "docs" / "record.md").read_text(encoding="utf-8")
+    names = {}
+    exec("import hashlib" + text.split("```python\nimport hashlib")[1].split("```")[0], names)
+    return names["digest"]
+
+
 @pytest.mark.parametrize("name", FORMS)
 def test_a_stranger_can_compute_the_digests(tmp_path, name):
     """By the words of docs/record.md, from the frames alone."""
@@ -128,6 +136,8 @@ def test_a_stranger_can_compute_the_digests(tmp_path, name):
         nowhere = [np.zeros_like(hole) for hole in holes]
         assert line["outside_before"] == line["outside_after"] == stated(made.damaged[n], holes)
         assert line["result"] == stated(film[n], nowhere)
+        assert line["outside_after"] == documented()(film[n], made.mask[n])
+        assert line["result"] == documented()(film[n])
 
 
 def test_a_sample_that_changes_outside_the_hole_would_be_on_record(tmp_path):

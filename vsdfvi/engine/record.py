@@ -89,13 +89,15 @@ class Record:
         after, result = digest(planes, outside), digest(planes)
         traced = repair.origin == TRACED
         distance, confidence = repair.distance[traced], repair.confidence[traced].astype(np.float64)
-        sources, pixels = np.unique(distance, return_counts=True)
         found = distance.size > 0
+        first = int(distance.min()) if found else 0
+        pixels = np.bincount(distance - first)  # a sort would take longer than the digests
+        sources = {str(n + first + k): int(pixels[k]) for k in np.flatnonzero(pixels).tolist()}
         self._note(
             n,
             "repaired",
             dict(zip(ORIGINS, repair.counts(), strict=True)),
-            {str(n + away): count for away, count in zip(sources.tolist(), pixels.tolist(), strict=True)},
+            sources,
             farthest=farthest_of(repair),
             lowest=round(float(confidence.min()), _DECIMALS) if found else None,
             mean=round(float(confidence.mean()), _DECIMALS) if found else None,
