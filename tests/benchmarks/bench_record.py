@@ -3,8 +3,9 @@
     python tests/benchmarks/bench_record.py [--frames 32] [--repeats 5]
 
 A line is written as the engine does it, hashing included, for a frame with a hole of 1/16 and for one without. A sample
-is one of any plane. Beside it stands one SHA-256 of as many bytes. The share is that of the processor's time for a whole
-repair of 432x240 with a moving box of 1/16, all frames in order, on one thread: with a record and without, by turns.
+is one of any plane. Beside it stands one SHA-256 of as many bytes. The share is that of the processor's time for a
+whole repair of 432x240 with a moving box of 1/16, all frames in order, on one thread: with a record and without, by
+turns.
 """
 
 import argparse
