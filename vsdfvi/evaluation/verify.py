@@ -89,9 +89,15 @@ def _other_format(film: vs.VideoNode, form: VideoFormat) -> str:
 
 
 def _said(form: VideoFormat) -> str:
-    kind = f"{form.family}{form.bits}{' float' if form.is_float else ''}"
-    chroma = f" {form.subsampling_w}{form.subsampling_h}" if form.family == "YUV" else ""
-    return f"{form.width}x{form.height} {kind}{chroma}"
+    """Size and format by VapourSynth's name."""
+    kind = vs.FLOAT if form.is_float else vs.INTEGER
+    try:
+        known = vs.core.query_video_format(
+            vs.ColorFamily[form.family], kind, form.bits, form.subsampling_w, form.subsampling_h
+        )
+    except (vs.Error, KeyError) as error:
+        raise FormatError(f"record must be of a clip that there can be, got {form}") from error
+    return f"{form.width}x{form.height} {known.name}"
 
 
 def _weights(run: Run) -> Check:
@@ -152,7 +158,7 @@ def _of_films(frames: Frames, films: Films, form: VideoFormat, dilate: int) -> I
             yield Check("result", NOT_DONE, f"{text} can be held against the record")
             result = None
         elif fault := _other_format(result, form):
-            yield Check("result", FAILED, f"the result must be {fault}")
+            yield Check("result", FAILED, f"the result must be {fault}. Is it lossy? (--lossy)")
             result = None
     else:
         yield Check("result", NOT_DONE, "no result was given (--result)")
