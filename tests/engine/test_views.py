@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import vapoursynth as vs
+from skimage.color import rgb2lab
 
 from vsdfvi.engine import views
 from vsdfvi.engine.cache import Cache
@@ -10,7 +11,7 @@ from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.inpainter import Inpainter
 from vsdfvi.engine.propagation import HolePixels, Trajectories, hole_pixels
 from vsdfvi.engine.views import Repair, render, repair_of
-from vsdfvi.frames.pixels import Frame, VideoFormat
+from vsdfvi.frames.pixels import LUMA_WEIGHTS, Frame, VideoFormat
 from vsdfvi.kernels import HOST, LOST, Workers, pack
 from vsdfvi.settings import CHOICES, Settings
 
@@ -78,9 +79,11 @@ def repaired(footage, planes, distance=0, confidence=0.0):
     samples = tuple(
         plane[row, column] for plane, row, column in zip(planes, pixels.row, pixels.column, strict=True)
     )  # fmt: skip
+    count = pixels.count
     return Repair(
-        pixels, samples, np.full(pixels.count, distance, np.int32), np.full(pixels.count, confidence, np.float32)
-    )
+        pixels, samples, np.full(count, distance, np.int32), np.full(count, confidence, np.float32),
+        np.full(count, distance != 0, np.uint8),
+    )  # fmt: skip
 
 
 def untouched(form, plane):
@@ -304,11 +307,94 @@ def test_invented_tints_the_result():
     form = FORMATS["RGBS"]
     footage = make_footage(form, flat(form, 1, 1, 1))
     repair = repaired(footage, flat(form, 0.5, 0.25, 0), distance=3)
-    repair.distance[0] = 0
+    repair.distance[0] = repair.origin[0] = 0
     drawn = np.stack(render(footage, 0, "invented", repair))
     result = np.array([0.5, 0.25, 0])
     np.testing.assert_allclose(drawn[:, 8, 10], (result + views._INVENTED[:3]) / 2, atol=1e-6)
     np.testing.assert_allclose(drawn[:, 8, 11], (result + views._TRACED[:3]) / 2, atol=1e-6)
+
+
+# What was taken from a reference, and what was recovered.
+
+WIDE = np.s_[8:24, 8:24]  # whole cells of the textures
+
+
+def of_origin(footage, planes, origin):
+    """A repair whose pixels are all of one origin."""
+    repair = repaired(footage, planes, distance=3, confidence=0.5)
+    repair.origin[:] = origin
+    if origin != views.TRACED:
+        repair.distance[:] = 0
+    return repair
+
+
+def cells(picture):
+    """One value for each cell of the textures in ``WIDE``, which must be of one value each."""
+    hole = picture[WIDE]
+    blocks = hole.reshape(hole.shape[0] // views.TEXTURE, views.TEXTURE, -1, views.TEXTURE)
+    assert (blocks.max(axis=(1, 3)) == blocks.min(axis=(1, 3))).all()
+    return blocks[:, 0, :, 0]
+
+
+@pytest.mark.parametrize("view", ["source", "confidence", "invented"])
+@pytest.mark.parametrize("family", ["GRAY", "YUV", "RGB"])
+def test_a_reference_is_barred_and_what_was_recovered_is_chequered(family, view):
+    form = video_format(family, 32, True, frames=1)
+    planes = flat(form, 0.5, 0.1, -0.1) if family == "YUV" else flat(form, 0.5, 0.5, 0.5)
+    footage = make_footage(form, planes, hole=WIDE)
+    weights = LUMA_WEIGHTS if family == "RGB" else (1,)
+    shown = {}
+    for origin in (views.INVENTED, views.TRACED, views.REFERENCE, views.RECOVERED):
+        drawn = render(footage, 0, view, of_origin(footage, planes, origin))
+        shown[origin] = cells(sum(weight * plane for weight, plane in zip(weights, drawn, strict=False)))
+    for origin in (views.INVENTED, views.TRACED):
+        assert len(np.unique(shown[origin])) == 1  # no texture
+    bars, squares = shown[views.REFERENCE], shown[views.RECOVERED]
+    rows, columns = np.indices(bars.shape)
+    for texture, place in ((bars, rows), (squares, rows + columns)):
+        light, dark = texture[place % 2 == 0], texture[place % 2 == 1]
+        assert np.ptp(light) == np.ptp(dark) == 0
+        assert light[0] - dark[0] > 0.3  # told without any colour
+
+
+def test_only_the_pixels_of_an_origin_are_textured():
+    form = video_format("RGB", 32, True, frames=1)
+    planes = flat(form, 0.5, 0.5, 0.5)
+    footage = make_footage(form, planes, hole=WIDE)
+    repair = of_origin(footage, planes, views.TRACED)
+    plain = render(footage, 0, "source", repair)
+    some = repair.pixels.x == 11
+    repair.origin[some] = views.RECOVERED
+    textured = render(footage, 0, "source", repair)
+    changed = np.zeros(plain[0].shape, bool)
+    changed[repair.pixels.y[some], repair.pixels.x[some]] = True
+    for before, after in zip(plain, textured, strict=True):
+        np.testing.assert_array_equal(before[~changed], after[~changed])
+        assert (before[changed] != after[changed]).all()
+
+
+# Linear light of one who lacks a kind of cone. Machado, Oliveira and Fernandes, "A physiologically-based model for
+# simulation of color vision deficiency", IEEE TVCG 2009, severity 1.
+EYES = {
+    "all cones": np.eye(3),
+    "no long": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "no middle": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "no short": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+@pytest.mark.parametrize("eye", EYES)
+def test_bars_and_squares_have_hues_that_every_eye_tells_apart(eye):
+    def seen(ink):
+        colour = np.array(ink[:3])
+        linear = np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
+        mixed = np.clip(np.array(EYES[eye]) @ linear, 0, 1)
+        return rgb2lab(np.where(mixed <= 0.0031308, 12.92 * mixed, 1.055 * mixed ** (1 / 2.4) - 0.055))
+
+    bars, squares = seen(views._REFERENCE[0]), seen(views._RECOVERED[0])
+    assert np.linalg.norm(bars - squares) > 20  # a step of 2 is the least that is seen
+    for light, (_, dark) in ((bars, views._REFERENCE), (squares, views._RECOVERED)):
+        assert light[0] - seen(dark)[0] > 70
 
 
 def test_an_account_takes_the_nearer_source_and_the_better_confidence():
@@ -325,6 +411,8 @@ def test_an_account_takes_the_nearer_source_and_the_better_confidence():
     traced = Traced(pixels, pixels, earlier, later, (), ())
     repair = repair_of(traced, (), 1.5, HOST)
     assert repair.distance.tolist() == [-3, 1, -2, 7, 0]
+    assert repair.origin.tolist() == [1, 1, 1, 1, 0]
+    assert repair.counts() == (1, 4, 0, 0)
     np.testing.assert_allclose(repair.confidence, [1, np.exp(-1), np.exp(-1), np.exp(-1), 0], rtol=1e-6)
     assert repair_of(traced, (), 1e-60, HOST).confidence.tolist() == [1, 0, 0, 0, 0]  # the smallest setting is no 0 / 0
 
@@ -437,13 +525,20 @@ def rendered(view, hole=HOLE, **settings):
     return frames, properties, planes
 
 
+PROPERTIES = {
+    "DfviHole": 48,
+    "DfviInvented": 48,
+    **dict.fromkeys(("DfviTraced", "DfviReference", "DfviRecovered", "DfviFarthest", "DfviConfidence"), 0),
+}
+
+
 @pytest.mark.parametrize("propagation", CHOICES["propagation"])
 @pytest.mark.parametrize("view", VIEWS)
 def test_the_engine_gives_the_view_in_place_of_the_frame(view, propagation):
     frames, properties, planes = rendered(view, propagation=propagation)
     assert len(properties) == FRAMES
     for found in properties:
-        assert found == ({} if view in ("mask", "flow") else {"DfviHole": 48, "DfviTraced": 0, "DfviInvented": 48})
+        assert found == ({} if view in ("mask", "flow") else PROPERTIES)
     for frame in frames:
         assert all((drawn != source).mean() > 0.5 for drawn, source in zip(frame, planes, strict=True))
 

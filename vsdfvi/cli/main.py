@@ -12,6 +12,7 @@ COMMANDS = {
     "doctor": "vsdfvi.cli.doctor",
     "evaluate": "vsdfvi.cli.evaluate",
     "train": "vsdfvi.cli.train",
+    "verify": "vsdfvi.cli.verify",
 }
 
 

@@ -39,14 +39,29 @@ def load_completion(
     Raises:
         WeightsError: A file is there and cannot be taken, or our own is missing.
     """
-    stages = [_found(folder, name) for name in ("resnet50_stage1", "davis_stage2", "davis_stage3")]
-    if stages[0] is None:
-        stages = [_found(folder, "resnet101_movie")]
-    if stages[0] is not None:
-        return PublishedCompletion([_stage(path) for path in _leading(stages)], cache, device, half=half)
+    published = _published_files(folder)
+    if published:
+        return PublishedCompletion([_stage(path) for path in published], cache, device, half=half)
     network = weights.load(weights.find(folder or None, "dfc_compact"), "dfc_compact")
     assert isinstance(network, CompactDFCNet)
     return CompactCompletion(network, device, half=half)
+
+
+def completion_files(folder: str) -> list[Path]:
+    """The weights files that ``load_completion`` takes.
+
+    Raises:
+        WeightsError: Our own is missing.
+    """
+    return _published_files(folder) or [weights.find(folder or None, "dfc_compact")]
+
+
+def _published_files(folder: str) -> list[Path]:
+    """The published network's stages in a folder; none where it does not hold the first."""
+    stages = [_found(folder, name) for name in ("resnet50_stage1", "davis_stage2", "davis_stage3")]
+    if stages[0] is None:
+        stages = [_found(folder, "resnet101_movie")]
+    return _leading(stages)
 
 
 def _found(folder: str, name: str) -> Path | None:

@@ -81,6 +81,17 @@ class ProgramGenerator:
             return filled[0].cpu().numpy()
 
 
+def generator_file(settings: Settings) -> Path:
+    """The file that ``generator_of`` loads.
+
+    Raises:
+        WeightsError: It is not there.
+    """
+    if settings.synthesis == "deepfill":
+        return find(settings.weights or None, "imagenet_deepfill")
+    return Path(settings.synthesis).expanduser()
+
+
 def generator_of(settings: Settings, device: Device = HOST) -> Generator:
     """The network that ``synthesis`` asks for, loaded.
 

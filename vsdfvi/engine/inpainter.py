@@ -15,8 +15,9 @@ from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.grain import add_grain
 from vsdfvi.engine.paper_samples import Picture
 from vsdfvi.engine.plan import FramesNeeded, Span, widened
-from vsdfvi.engine.tracing import trace
+from vsdfvi.engine.record import noted, open_record, properties_of
 from vsdfvi.engine.synthesis import WITHOUT_A_NETWORK, fill, synthesise
+from vsdfvi.engine.tracing import trace
 from vsdfvi.engine.views import OF_THE_HOLE_ALONE, Repair, render, repair_of
 from vsdfvi.frames.pixels import Frame, VideoFormat, to_samples
 from vsdfvi.kernels import Workers, return_free_memory
@@ -62,6 +63,7 @@ class Inpainter:
         self._ready: dict[int, _Made] = {}
         self._finished = 0
         self._sampled = 0, -1  # first and last frame that the frame before sampled, counted from it
+        self._record = open_record(settings, clip, mask, self.device)
 
     def _load_networks(self) -> "tuple[FlowCompletion | None, Generator | None]":
         """What the settings ask for; torch comes with them."""
@@ -89,6 +91,8 @@ class Inpainter:
         try:
             with self._workers.active(), self.device.active():
                 if self.settings.view == "result" and self._footage.hole(n).is_empty:
+                    if self._record is not None:
+                        self._record.handed_through(n, clip[n].planes)
                     return ("source",)
                 made = retried(lambda: self._make(n), self.device, self._device_cache)
         except FramesNeeded as needed:
@@ -134,16 +138,13 @@ class Inpainter:
         self._finished += 1
         if self._finished % TRIM_EVERY == 0:
             return_free_memory()
-        for plane, out in enumerate(planes):
-            if picture is not None:
-                out[:] = picture[plane]
-            elif repair is not None:
-                out[repair.pixels.row[plane], repair.pixels.column[plane]] = repair.samples[plane]
-        if repair is None:
-            return {}
-        count = repair.pixels.count
-        traced = int(np.count_nonzero(repair.distance))
-        return {"DfviHole": count, "DfviTraced": traced, "DfviInvented": count - traced}
+        with noted(self._record, n, repair, planes):
+            for plane, out in enumerate(planes):
+                if picture is not None:
+                    out[:] = picture[plane]
+                elif repair is not None:
+                    out[repair.pixels.row[plane], repair.pixels.column[plane]] = repair.samples[plane]
+        return {} if repair is None else {**properties_of(repair)}
 
     def account(self, n: int) -> Repair | None:
         """How the hole of a frame that is ready is filled; None where nothing is missing."""
@@ -161,6 +162,8 @@ class Inpainter:
         with self.device.active():
             self.device.release()
         self._workers.close()
+        if self._record is not None:
+            self._record.close()
 
     def statistics(self) -> dict[str, Any]:
         """What the caches hold."""

@@ -64,7 +64,9 @@ def repair(footage: Footage, n: int, cache: Cache, fill: Fill | None = None) -> 
         lambda frames: sum(frame.nbytes for frame in frames),
     )
     filled = made[n - first]
-    return Repair(hole_pixels(footage, n), filled.samples, filled.distance, (filled.distance != 0).astype(np.float32))
+    seen = filled.distance != 0
+    origin = seen.astype(np.uint8)  # INVENTED and TRACED are 0 and 1
+    return Repair(hole_pixels(footage, n), filled.samples, filled.distance, seen.astype(np.float32), origin)
 
 
 def block_of(footage: Footage, n: int) -> tuple[int, int]:

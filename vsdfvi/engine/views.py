@@ -37,12 +37,24 @@ _EARLIER: tuple[Ink, Ink] = (0.0, 0.20, 0.80, 0.10), (0.80, 0.93, 1.0, 0.40)  # 
 _LATER: tuple[Ink, Ink] = (0.85, 0.30, 0.0, 0.55), (1.0, 0.92, 0.70, 0.85)
 _OUTLINE: Ink = (0.0, 0.0, 0.0, 0.0)
 
+# Ramps of hue and of lightness leave no room for two more flat colours that every eye tells apart, and those of a GRAY
+# clip for none at all. So these two are textures, which nothing else is: told by shape and, on the axis from blue to
+# yellow that most of the colour-blind see, by hue.
+_REFERENCE: tuple[Ink, Ink] = (1.0, 0.90, 0.10, 1.0), _OUTLINE  # bars
+_RECOVERED: tuple[Ink, Ink] = (0.20, 0.90, 1.0, 1.0), _OUTLINE  # squares
+TEXTURE = 4  # pixels, the height of a bar and of a square: a sample of 4:1:0 chroma just fits
+
 # Full colours of flow by direction, clockwise from the right as a share of a turn. The eye tells more steps between
 # red and yellow than between green and cyan, and gets them. After Baker et al., "A database and evaluation methodology
 # for optical flow", IJCV 2011.
 _WHEEL_TURN = np.cumsum((0, 15, 6, 4, 11, 13, 6)) / 55
 _WHEEL = ((1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 1, 1), (0, 0, 1), (1, 0, 1), (1, 0, 0))
 _TOO_FAST = 0.75  # brightness of a flow beyond the fastest
+
+
+INVENTED, TRACED, REFERENCE, RECOVERED = range(4)
+"""What a pixel of the hole was made of: nothing that was seen; another frame of the clip; a frame that the user gave;
+the same pixel, from under a half-transparent mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +64,21 @@ class Repair:
     Attributes:
         pixels: The hole.
         samples: For each plane, ``(samples)`` of the clip's own type: the fill.
-        distance: int32 ``(pixels)``, frames to the nearer source: below 0 earlier, above 0 later; 0 is invented.
+        distance: int32 ``(pixels)``, frames to the nearer source: below 0 earlier, above 0 later; 0 where no other
+            frame of the clip is one.
         confidence: float32 ``(pixels)``, 0 to 1; 0 where invented.
+        origin: uint8 ``(pixels)``: ``INVENTED``, ``TRACED``, ``REFERENCE`` or ``RECOVERED``.
     """
 
     pixels: HolePixels
     samples: tuple[NDArray[np.generic], ...]
     distance: NDArray[np.int32]
     confidence: Array
+    origin: NDArray[np.uint8]
+
+    def counts(self) -> tuple[int, ...]:
+        """Pixels of each origin, in the order of their numbers."""
+        return tuple(np.bincount(self.origin, minlength=4).tolist())
 
 
 def repair_of(traced: Traced, samples: tuple[NDArray[np.generic], ...], consistency: float, device: Device) -> Repair:
@@ -81,6 +100,7 @@ def repair_of(traced: Traced, samples: tuple[NDArray[np.generic], ...], consiste
         samples,
         np.where(invented, 0, distance).astype(np.int32),
         np.exp(-error.astype(np.float64) / consistency).astype(np.float32),
+        np.where(invented, INVENTED, TRACED).astype(np.uint8),
     )
 
 
@@ -193,14 +213,26 @@ def _draw_difference(picture: _Picture, repair: Repair | None) -> None:
 def _draw_invented(picture: _Picture, footage: Footage, repair: Repair) -> None:
     """The result, tinted by whether it was seen."""
     picture.place(repair)
-    invented = repair.distance == 0
-    picture.paint(repair.pixels, np.where(invented, _flat(_INVENTED), _flat(_TRACED)), TINT)
+    ink = np.where(repair.origin == INVENTED, _flat(_INVENTED), _flat(_TRACED))
+    picture.paint(repair.pixels, textured(ink, repair), TINT)
 
 
 def _draw_source(picture: _Picture, footage: Footage, repair: Repair) -> None:
     settings = footage.settings
     reach = settings.window if settings.propagation == "paper" else settings.radius
-    picture.paint(repair.pixels, source_ink(repair.distance, reach), 1.0)
+    picture.paint(repair.pixels, textured(source_ink(repair.distance, reach), repair), 1.0)
+
+
+def textured(ink: Array, repair: Repair) -> Array:
+    """Ink ``(4, pixels)``, with textures where a pixel is from a reference or was recovered."""
+    row, column = repair.pixels.y // TEXTURE, repair.pixels.x // TEXTURE
+    for origin, (light, dark), place in (
+        (REFERENCE, _REFERENCE, row),
+        (RECOVERED, _RECOVERED, row + column),
+    ):
+        texture = np.where(place % 2 == 0, _flat(light), _flat(dark))
+        ink = np.where(repair.origin == origin, texture, ink)
+    return ink
 
 
 def source_ink(distance: NDArray[np.int32], reach: int) -> Array:
@@ -212,7 +244,7 @@ def source_ink(distance: NDArray[np.int32], reach: int) -> Array:
 
 
 def _draw_confidence(picture: _Picture, footage: Footage, repair: Repair) -> None:
-    picture.paint(repair.pixels, confidence_ink(repair.confidence), 1.0)
+    picture.paint(repair.pixels, textured(confidence_ink(repair.confidence), repair), 1.0)
 
 
 def confidence_ink(confidence: Array) -> Array:

@@ -48,7 +48,7 @@ def open_case(case: Case) -> tuple[vs.VideoNode, vs.VideoNode]:
         FormatError: One of them cannot be read, or they do not fit each other.
         EngineError: The plugin that opens video files is missing.
     """
-    clip = _pictures(pictures_of(case.footage)) if case.footage.is_dir() else _video(case.footage)
+    clip = _pictures(pictures_of(case.footage)) if case.footage.is_dir() else open_video(case.footage)
     if case.mask is None:
         form = video_format(clip)
         made = make_mask(case.kind, form.width, form.height, form.frames, case.seed, case.clip)
@@ -56,7 +56,7 @@ def open_case(case: Case) -> tuple[vs.VideoNode, vs.VideoNode]:
     elif case.mask.is_dir():
         mask = _marked(case.mask, case.footage, len(clip))
     else:
-        mask = _video(case.mask)
+        mask = open_video(case.mask)
         peak = 1.0 if mask.format.sample_type == vs.FLOAT else (1 << mask.format.bits_per_sample) - 1
         # Half of the peak: black and white of limited range are told apart as well, and noise from compression is not.
         mask = mask.std.ShufflePlanes(0, vs.GRAY).std.Binarize(peak / 2)
@@ -162,7 +162,13 @@ def replaced(clip: vs.VideoNode, planes_at: Callable[[int], Planes]) -> vs.Video
     return clip.std.ModifyFrame(clip, put)
 
 
-def _video(path: Path) -> vs.VideoNode:
+def open_video(path: Path) -> vs.VideoNode:
+    """A video file as BestSource gives it.
+
+    Raises:
+        FormatError: It cannot be read.
+        EngineError: The plugin that opens it is missing.
+    """
     if not hasattr(vs.core, "bs"):
         raise EngineError("video files are opened by BestSource: pip install vapoursynth-bestsource")
     try:
