@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vsdfvi.engine.cache import Cache, CacheShare
 from vsdfvi.engine.completion import REFINED_RIM, RIM, FlowCompletion, complete_flow, unknown_flow
 from vsdfvi.engine.flow import estimate_flow, estimator_of, neutralise, refine_flow
-from vsdfvi.engine.plan import FramesNeeded
+from vsdfvi.engine.plan import FramesNeeded, SurveyNeeded
 from vsdfvi.errors import FormatError
 from vsdfvi.frames.masks import Box, hole_of, regions, subsampled
 from vsdfvi.frames.pixels import Frame, VideoFormat, luma, luma_of, planes_of_luma
@@ -23,6 +23,9 @@ MARGIN = 48 / 240  # share of the frame's height around a hole that flow is esti
 _SHORTEST_MARGIN = 32
 _THUMBNAIL = (32, 18)  # cells of the picture that cuts are looked for on
 _SHIFT = 2  # cells that a camera may pan between neighbours
+
+Frames = Mapping[int, Frame]
+"""Frames that the host lends, by number; of a clip that holds one frame for all, that is 0."""
 
 
 class Sized(Protocol):
@@ -42,6 +45,8 @@ class Footage:
         complete: Makes the completed flow of a pair out of prefilled flows; without it these are the completed ones.
         device: Where to compute.
         device_cache: For what lives there; without it, as where the device is the host, ``cache``.
+        extras: Formats of the clips given besides clip and mask, by name: ``exclude``, ``reference``, ``flow_fw``,
+            ``flow_bw``.
 
     Attributes:
         refinements: Of each estimate of flow after the first, whether it is searched down to the full size. A third
@@ -67,8 +72,10 @@ class Footage:
         complete: FlowCompletion | None = None,
         device: Device = HOST,
         device_cache: Cache | CacheShare | None = None,
+        extras: Mapping[str, VideoFormat] | None = None,
     ) -> None:
         self.settings = settings
+        self.extras = dict(extras or {})
         self.format = clip
         self.size = clip.height, clip.width
         self.frames = clip.frames
@@ -80,15 +87,49 @@ class Footage:
         self._device_cache = cache if device_cache is None else device_cache
         self._complete = complete
         self.estimator = estimator_of(settings.flow, device)
-        self._clip: Mapping[int, Frame] = {}
-        self._mask: Mapping[int, Frame] = {}
+        self._clip: Frames = {}
+        self._mask: Frames = {}
+        self._extras: Mapping[str, Frames] = {}
+        self._survey: tuple[Frames, Frames] | None = None
         self.read: set[int] = set()
         self.sampled: set[int] = set()
 
-    def lend(self, clip: Mapping[int, Frame], mask: Mapping[int, Frame]) -> None:
-        """Take the frames of one request; empty mappings take them back."""
+    def lend(
+        self,
+        clip: Frames,
+        mask: Frames,
+        extras: Mapping[str, Frames] | None = None,
+        survey: tuple[Frames, Frames] | None = None,
+    ) -> None:
+        """Take the frames of one request; empty mappings take them back.
+
+        Args:
+            extras: Of the clips given besides clip and mask, by name.
+            survey: Frames of clip and mask that the survey names, where it was asked for.
+        """
         self._clip, self._mask = clip, mask
+        self._extras, self._survey = extras or {}, survey
         self.read, self.sampled = set(), set()
+
+    def survey(self) -> tuple[Frames, Frames]:
+        """Frames of clip and mask, spread over the whole clip: ``Inpainter.survey`` names them.
+
+        Of a mask that stands still, its one frame. They are the host's, and lent for this request alone.
+
+        Raises:
+            SurveyNeeded: They are not lent.
+        """
+        if self._survey is None:
+            raise SurveyNeeded
+        return self._survey
+
+    def extra(self, name: str, n: int) -> Frame:
+        """Frame n of a clip that was given besides clip and mask."""
+        key = 0 if self.extras[name].frames == 1 else n
+        if key not in self._extras[name]:
+            raise FramesNeeded(n)
+        self.read.add(n)
+        return self._extras[name][key]
 
     def frame(self, n: int) -> Frame:
         """Frame n of the clip."""

@@ -10,13 +10,13 @@ from vsdfvi.engine import paper
 from vsdfvi.engine.bridging import BridgedCompletion
 from vsdfvi.engine.cache import Cache
 from vsdfvi.engine.computing import device_cache, open_device, retried
-from vsdfvi.engine.footage import Footage
+from vsdfvi.engine.footage import Footage, Frames
 from vsdfvi.engine.paper_samples import Picture
-from vsdfvi.engine.plan import FramesNeeded, Span, widened
+from vsdfvi.engine.plan import SURVEY_FRAMES, FramesNeeded, Span, SurveyNeeded, survey_of, widened
 from vsdfvi.engine.propagation import trace
 from vsdfvi.engine.synthesis import WITHOUT_A_NETWORK, fill, synthesise
 from vsdfvi.engine.views import OF_THE_HOLE_ALONE, Repair, render, repair_of
-from vsdfvi.frames.pixels import Frame, VideoFormat, to_samples
+from vsdfvi.frames.pixels import VideoFormat, to_samples
 from vsdfvi.kernels import Workers, return_free_memory
 from vsdfvi.settings import Settings
 
@@ -36,12 +36,24 @@ class Inpainter:
     ``prepare`` is called with the frames at hand and says what it still needs, until a frame is ready; ``finish`` then
     writes it. Frame n is a function of clip, mask and settings alone.
 
+    Args:
+        extras: Formats of the clips given besides clip and mask, by name; ``Footage`` knows the names.
+
     Attributes:
         reach: Frames on each side of a frame that it may ever need.
+        extra_reach: The same for each of the extra clips.
+        survey: Frames of the whole clip that it may ask for as well, ascending.
     """
 
-    def __init__(self, settings: Settings, clip: VideoFormat, mask: VideoFormat) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clip: VideoFormat,
+        mask: VideoFormat,
+        extras: Mapping[str, VideoFormat] | None = None,
+    ) -> None:
         self.settings = settings
+        self.survey = survey_of(clip.frames, SURVEY_FRAMES) if settings.unmix else ()
         self.reach = settings.radius + settings.keyframe_interval + 1
         if settings.propagation == "paper":
             self.reach = settings.window + 1
@@ -53,10 +65,11 @@ class Inpainter:
         with self.device.active():
             complete, self._generator = self._load_networks()
             self._footage = Footage(
-                settings, clip, mask, self._cache, self._workers, complete, self.device, self._device_cache
+                settings, clip, mask, self._cache, self._workers, complete, self.device, self._device_cache, extras
             )
         if complete is not None:
             self.reach += complete.radius
+        self.extra_reach = {name: self._reach_of(name) for name in extras or {}}
         self._ready: dict[int, _Made] = {}
         self._finished = 0
         self._sampled = 0, -1  # first and last frame that the frame before sampled, counted from it
@@ -75,15 +88,30 @@ class Inpainter:
             generator = generator_of(settings, self.device)
         return complete, generator
 
-    def prepare(self, n: int, clip: Mapping[int, Frame], mask: Mapping[int, Frame]) -> Reply:
+    def _reach_of(self, extra: str) -> int:
+        """Frames of an extra clip, on each side of a frame, that it may ever need."""
+        return self.settings.keyframe_interval if extra == "reference" else self.reach
+
+    def prepare(
+        self,
+        n: int,
+        clip: Frames,
+        mask: Frames,
+        extras: Mapping[str, Frames] | None = None,
+        survey: tuple[Frames, Frames] | None = None,
+    ) -> Reply:
         """Make frame n, as far as the lent frames allow.
+
+        Args:
+            extras: By name, the frames of each extra clip that go with the clip's, within ``extra_reach`` of n.
+            survey: The frames of clip and mask that ``survey`` names, once they were asked for.
 
         Returns:
             ``("source",)``: nothing is missing in frame n. ``("need", first, last)``: lend these frames of clip and
-            mask and call again. ``("ready", before, after)``: call ``finish``; frames so far on each side were read,
-            which is a good guess for the next frame.
+            mask and call again. ``("survey",)``: lend those of the survey as well, and call again. ``("ready", before,
+            after)``: call ``finish``; frames so far on each side were read, which is a good guess for the next frame.
         """
-        self._footage.lend(clip, mask)
+        self._footage.lend(clip, mask, extras, survey)
         try:
             with self._workers.active(), self.device.active():
                 if self.settings.view == "result" and self._footage.hole(n).is_empty:
@@ -93,6 +121,8 @@ class Inpainter:
             have = Span(min(clip), max(clip))
             wider = widened(have, needed.frame, n, self.reach, self._frames)
             return ("need", wider.first, wider.last)
+        except SurveyNeeded:
+            return ("survey",)
         finally:
             read, sampled = self._footage.read | {n}, self._footage.sampled
             self._footage.lend({}, {})
