@@ -40,6 +40,7 @@ def test_what_is_lent_are_the_frames_that_were_announced(monkeypatch):
     assert seen
     assert all(line == (40, survey, survey) for line in seen)
     assert host.inpainter._footage._survey is None  # taken back
+    monkeypatch.undo()
     plain = lender.of_scene(film(80), completion="laplace", radius=2)
     np.testing.assert_array_equal(host.render(40)[0], plain.render(40)[0])
     assert host.asked[40][-1] == plain.asked[40][-1]  # no wider span on its account
