@@ -14,8 +14,12 @@ from vsdfvi.engine.footage import Footage, Frames
 from vsdfvi.engine.paper_samples import Picture
 from vsdfvi.engine.plan import SURVEY_FRAMES, FramesNeeded, Span, SurveyNeeded, survey_of, widened
 from vsdfvi.engine.propagation import trace
+from vsdfvi.engine.reference import with_reference
+from vsdfvi.engine.rejection import rejected_frames
+from vsdfvi.engine.softening import softened
 from vsdfvi.engine.synthesis import WITHOUT_A_NETWORK, fill, synthesise
 from vsdfvi.engine.views import OF_THE_HOLE_ALONE, Repair, render, repair_of
+from vsdfvi.errors import SettingError
 from vsdfvi.frames.pixels import VideoFormat, to_samples
 from vsdfvi.kernels import Workers, return_free_memory
 from vsdfvi.settings import Settings
@@ -53,10 +57,15 @@ class Inpainter:
         extras: Mapping[str, VideoFormat] | None = None,
     ) -> None:
         self.settings = settings
+        for name in ("exclude", "reference"):
+            if settings.propagation == "paper" and name in (extras or {}):
+                raise SettingError("propagation", f"trace where {name} is given", settings.propagation)
         self.survey = survey_of(clip.frames, SURVEY_FRAMES) if settings.unmix else ()
-        self.reach = settings.radius + settings.keyframe_interval + 1
+        # A walk of the farthest key frame's, and the holes that the boxes of its last flow are drawn around.
+        self.reach = settings.radius + settings.keyframe_interval + settings.min_distance
         if settings.propagation == "paper":
-            self.reach = settings.window + 1
+            self.reach = settings.window + settings.min_distance
+        self._rejected = rejected_frames(settings.reject, clip.frames)
         self._frames = clip.frames
         self._workers = Workers(settings.worker_count)
         self._cache = Cache(settings.memory << 20)
@@ -107,14 +116,15 @@ class Inpainter:
             survey: The frames of clip and mask that ``survey`` names, once they were asked for.
 
         Returns:
-            ``("source",)``: nothing is missing in frame n. ``("need", first, last)``: lend these frames of clip and
-            mask and call again. ``("survey",)``: lend those of the survey as well, and call again. ``("ready", before,
-            after)``: call ``finish``; frames so far on each side were read, which is a good guess for the next frame.
+            ``("source",)``: nothing is missing in frame n, or it is rejected. ``("need", first, last)``: lend these
+            frames of clip and mask and call again. ``("survey",)``: lend those of the survey as well, and call again.
+            ``("ready", before, after)``: call ``finish``; frames so far on each side were read, which is a good guess
+            for the next frame.
         """
         self._footage.lend(clip, mask, extras, survey)
         try:
             with self._workers.active(), self.device.active():
-                if self.settings.view == "result" and self._footage.hole(n).is_empty:
+                if self.settings.view == "result" and self._is_left(n):
                     return ("source",)
                 made = retried(lambda: self._make(n), self.device, self._device_cache)
         except FramesNeeded as needed:
@@ -135,16 +145,21 @@ class Inpainter:
         """Frame n's repair, and the view of it that replaces the frame: each None where it is not asked for."""
         self._footage.send_ahead(range(n + self._sampled[0], n + self._sampled[1] + 1))
         view = self.settings.view
-        unasked = view in OF_THE_HOLE_ALONE or self._footage.hole(n).is_empty
+        unasked = view in OF_THE_HOLE_ALONE or self._is_left(n)
         repair = None if unasked else self._repair(n)
         return repair, None if view == "result" else render(self._footage, n, view, repair)
+
+    def _is_left(self, n: int) -> bool:
+        """Whether frame n comes back as it is."""
+        return n in self._rejected or self._footage.hole(n).is_empty
 
     def _repair(self, n: int) -> Repair:
         """How frame n's hole is filled."""
         if self.settings.propagation == "paper":
             return paper.repair(self._footage, n, self._cache, self._fill)
-        traced = trace(self._footage, n)
+        traced = with_reference(self._footage, n, trace(self._footage, n))
         values = synthesise(self._footage, n, traced, self._device_cache, self._generator)
+        values = softened(self._footage, n, traced.pixels, values)
         samples = tuple(to_samples(value, self._footage.format) for value in values)
         return repair_of(traced, samples, self.settings.consistency, self.device)
 
@@ -167,7 +182,15 @@ class Inpainter:
             return {}
         count = repair.pixels.count
         traced = int(np.count_nonzero(repair.distance))
-        return {"DfviHole": count, "DfviTraced": traced, "DfviInvented": count - traced}
+        given = 0 if repair.given is None else int(np.count_nonzero(repair.given))
+        said: dict[str, int | float | str] = {
+            "DfviHole": count,
+            "DfviTraced": traced,
+            "DfviInvented": count - traced - given,
+        }
+        if repair.given is not None:
+            said["DfviReference"] = given
+        return said
 
     def discard(self, n: int) -> None:
         """Forget a frame that was made ready and will not be fetched."""

@@ -101,6 +101,7 @@ def walk(
     limit: float,
     blocks: bool = False,
     flow: Callable[[int], Packed] | None = None,
+    nearest: int = 1,
 ) -> Trajectories:
     """Walk pixels of frame n along completed flow, frame by frame, composing one trajectory for each.
 
@@ -114,6 +115,7 @@ def walk(
         limit: Forward/backward disagreement, in pixels, that loses a walk.
         blocks: Known is what is known in every plane (``Footage.block_hole``); else what is known in plane 0.
         flow: Between frames n and n + 1, by n; ``Footage.flow`` unless given.
+        nearest: Frames away from which a walk may stop; it goes on through known picture before.
     """
     flow = footage.flow if flow is None else flow
     arrays, count = footage.device.arrays, x.size
@@ -128,8 +130,8 @@ def walk(
             break
         hole, there = footage.hole_there(entered, blocks=blocks)
         trace_step(
-            *places, error, state, flow(pair), hole, size=footage.size, later=later, step=step, stop=stop,
-            scale=footage.flow_scale, limit=limit, hole_there=there,
+            *places, error, state, flow(pair), hole, size=footage.size, later=later, step=step,
+            stop=stop and step >= nearest, scale=footage.flow_scale, limit=limit, hole_there=there,
         )  # fmt: skip
         some_met, some_walk = arrays.stack([(state == step).any(), (state == 0).any()]).tolist()
         if some_met:
@@ -151,6 +153,7 @@ class Traced:
         earlier, later: The trajectories to both sides.
         values: For each plane, float32 ``(samples)`` in codes; of no meaning where not reached.
         reached: For each plane, bool ``(samples)``.
+        given: bool ``(pixels)``: those that no walk found, and the reference shows; None without a reference.
     """
 
     pixels: HolePixels
@@ -159,6 +162,17 @@ class Traced:
     later: Trajectories
     values: tuple[NDArray[np.float32], ...]
     reached: tuple[NDArray[np.bool_], ...]
+    given: NDArray[np.bool_] | None = None
+
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        """Which pixels a walk found, on the device."""
+        return self.earlier.found | self.later.found
+
+    @property
+    def unreached(self) -> NDArray[np.bool_]:
+        """Which pixels are left to invent, on the device."""
+        return ~self.found if self.given is None else ~(self.found | self.given)
 
 
 def trace(footage: Footage, n: int) -> Traced:
@@ -200,7 +214,18 @@ def _both_sides(
     """The walks of pixels to the earlier and to the later frame that show them."""
     radius, limit = footage.settings.radius, footage.settings.consistency
     earlier, later = (
-        walk(footage, n, x, y, later=side, steps=radius, stop=True, limit=limit, blocks=blocks)
+        walk(
+            footage,
+            n,
+            x,
+            y,
+            later=side,
+            steps=radius,
+            stop=True,
+            limit=limit,
+            blocks=blocks,
+            nearest=footage.settings.min_distance,
+        )
         for side in (False, True)
     )
     return earlier, later

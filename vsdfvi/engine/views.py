@@ -32,6 +32,7 @@ FASTEST = 1 / 24
 _HOLE: Ink = (1.0, 0.10, 0.10, 1.0)
 _INVENTED: Ink = (0.95, 0.0, 0.80, 1.0)
 _TRACED: Ink = (0.15, 0.75, 0.25, 0.45)
+_GIVEN: Ink = (0.05, 0.80, 0.85, 0.0)
 _EARLIER: tuple[Ink, Ink] = (0.0, 0.20, 0.80, 0.10), (0.80, 0.93, 1.0, 0.40)  # near, far
 _LATER: tuple[Ink, Ink] = (0.85, 0.30, 0.0, 0.55), (1.0, 0.92, 0.70, 0.85)
 _OUTLINE: Ink = (0.0, 0.0, 0.0, 0.0)
@@ -53,12 +54,14 @@ class Repair:
         samples: For each plane, ``(samples)`` of the clip's own type: the fill.
         distance: int32 ``(pixels)``, frames to the nearer source: below 0 earlier, above 0 later; 0 is invented.
         confidence: float32 ``(pixels)``, 0 to 1; 0 where invented.
+        given: bool ``(pixels)``: taken from the reference; their distance is 0, too. None without a reference.
     """
 
     pixels: HolePixels
     samples: tuple[NDArray[np.generic], ...]
     distance: NDArray[np.int32]
     confidence: Array
+    given: NDArray[np.bool_] | None = None
 
 
 def repair_of(traced: Traced, samples: tuple[NDArray[np.generic], ...], consistency: float, device: Device) -> Repair:
@@ -80,6 +83,7 @@ def repair_of(traced: Traced, samples: tuple[NDArray[np.generic], ...], consiste
         samples,
         np.where(invented, 0, distance).astype(np.int32),
         np.exp(-error.astype(np.float64) / consistency).astype(np.float32),
+        None if traced.given is None else device.get(traced.given),
     )
 
 
@@ -193,13 +197,19 @@ def _draw_invented(picture: _Picture, footage: Footage, repair: Repair) -> None:
     """The result, tinted by whether it was seen."""
     picture.place(repair)
     invented = repair.distance == 0
-    picture.paint(repair.pixels, np.where(invented, _flat(_INVENTED), _flat(_TRACED)), TINT)
+    ink = np.where(invented, _flat(_INVENTED), _flat(_TRACED))
+    picture.paint(repair.pixels, _marked(ink, repair), TINT)
 
 
 def _draw_source(picture: _Picture, footage: Footage, repair: Repair) -> None:
     settings = footage.settings
     reach = settings.window if settings.propagation == "paper" else settings.radius
-    picture.paint(repair.pixels, source_ink(repair.distance, reach), 1.0)
+    picture.paint(repair.pixels, _marked(source_ink(repair.distance, reach), repair), 1.0)
+
+
+def _marked(ink: Array, repair: Repair) -> Array:
+    """Ink of pixels, with that of the reference where it was taken."""
+    return ink if repair.given is None else np.where(repair.given, _flat(_GIVEN), ink)
 
 
 def source_ink(distance: NDArray[np.int32], reach: int) -> Array:
