@@ -137,7 +137,7 @@ class Settings:
             raise SettingError("consistency", "finite and above 0 pixels", self.consistency)
         if not 0 <= self.scene_threshold <= 1:
             raise SettingError("scene_threshold", "between 0 and 1", self.scene_threshold)
-        if self.preset != "" and self.preset not in PRESETS:
+        if self.preset not in ("", *PRESETS):
             raise SettingError("preset", "one of " + ", ".join(PRESETS), self.preset)
         if not isinstance(self.reject, str):
             raise SettingError("reject", "frames, or the path of a text file", self.reject)
