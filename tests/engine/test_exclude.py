@@ -9,10 +9,12 @@ import scenes
 from gpus import pretended
 from tolerance import assert_same_bits
 
+from vsdfvi.engine import synthesis
 from vsdfvi.engine.footage import Footage
 from vsdfvi.errors import SettingError
 from vsdfvi.frames.pixels import Frame
 from vsdfvi.kernels import pack
+from vsdfvi.kernels.exemplar import exemplar_fill
 
 FORMATS = {
     "GRAY8": {"family": "GRAY"},
@@ -94,6 +96,55 @@ def test_what_is_excluded_has_no_influence_and_stays(true_flow, name, settings, 
             assert_same_bits(a[inside], b[inside])
             if not settings.get("dilate"):
                 assert_same_bits(a[~inside], clean.clip[n].planes[plane][~inside])
+
+
+@pytest.mark.parametrize("name", ["GRAY8", "YUV420P10"])
+def test_the_kernel_s_support_does_not_reach_what_is_excluded(monkeypatch, name):
+    """Between pixels a sample is made of eight by eight: right beside an exclusion some of them would lie in it."""
+    form = scenes.video_format(size=SIZE, frames=7, **FORMATS[name])
+    scene = scenes.translation(form, (0.5, 0.5), scenes.box(form, (13, 15), (21, 22), (7, 1)))
+    true = [pack([(0, 0)], [np.concatenate(both)]) for both in zip(scene.flow_fw, scene.flow_bw, strict=True)]
+    monkeypatch.setattr(Footage, "flow", lambda self, n: true[n])
+    marked = beside(scene)
+    one, other, plain = (
+        render(poisoned(scene, marked, seed), mask).render(3) for seed, mask in ((1, marked), (2, marked), (2, None))
+    )
+    hole = scene.mask[3]
+    for plane, (a, b) in enumerate(zip(one, other, strict=True)):
+        inside = scenes.on_plane(hole, *form.subsampling(plane))
+        assert_same_bits(a[inside], b[inside])
+    assert (plain[0][hole] != other[0][hole]).any()
+
+
+def test_chroma_walks_past_whole_blocks_that_are_touched():
+    scene = film()
+    host = render(scene, beside(scene))
+    footage = host.inpainter._footage
+    extras = {name: dict(enumerate(frames)) for name, frames in host.extras.items()}
+    footage.lend(dict(enumerate(host.clip)), dict(enumerate(host.masks)), extras)
+    for n in (0, 3):
+        barred = scene.mask[n] | beside(scene)[n]
+        blocks = scenes.on_plane(barred, 1, 1).repeat(2, axis=0).repeat(2, axis=1)
+        np.testing.assert_array_equal(footage.barred(n).crop(0, 0, SIZE[1], SIZE[0]) > 0, barred)
+        np.testing.assert_array_equal(footage.block_hole(n).crop(0, 0, SIZE[1], SIZE[0]) > 0, blocks)
+
+
+def test_patches_are_not_copied_from_what_is_excluded(true_flow, monkeypatch):
+    seen = []
+
+    def recorded(image, hole, *, source):
+        seen.append((hole, source))
+        return exemplar_fill(image, hole, source=source)
+
+    monkeypatch.setattr(synthesis, "exemplar_fill", recorded)
+    scene = film(still=True)
+    render(scene, beside(scene)).render(0)
+    [(hole, source)] = seen
+    barred = (scene.mask[0] | beside(scene)[0])[: hole.shape[0], : hole.shape[1]]
+    assert hole.shape == SIZE
+    assert not source[barred].any()
+    assert source[:, 40:].sum() > 500
+    assert not hole[beside(scene)[0] & ~scenes.on_plane(scene.mask[0], 1, 1).repeat(2, 0).repeat(2, 1)].any()
 
 
 def test_without_it_the_same_places_are_taken_from(true_flow):

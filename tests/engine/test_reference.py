@@ -9,6 +9,7 @@ import scenes
 from gpus import pretended
 from tolerance import assert_same_bits, psnr
 
+from vsdfvi.engine.propagation import trace
 from vsdfvi.errors import SettingError
 from vsdfvi.frames.pixels import Frame
 
@@ -52,6 +53,7 @@ def test_what_no_frame_shows_is_the_plates(name, step):
         said = host.properties[n]
         assert said["DfviReference"] > 0.85 * said["DfviHole"] - said["DfviTraced"]
         assert said["DfviTraced"] + said["DfviReference"] + said["DfviInvented"] == said["DfviHole"]
+        assert min(said.values()) >= 0
         assert hole_psnr(scene, n, planes) > 34
         assert hole_psnr(scene, n, planes) > hole_psnr(scene, n, render(scene, None).render(n)) + 6
         for plane, found in enumerate(planes):
@@ -67,6 +69,20 @@ def test_what_a_walk_reaches_is_seen_and_not_taken_from_the_plate():
         assert_same_bits(host.render(n)[0], plain.render(n)[0])
         assert plain.properties[n]["DfviInvented"] == 0
         assert host.properties[n] == {**plain.properties[n], "DfviReference": 0}
+
+
+def test_a_plate_is_put_in_beside_what_is_seen_and_not_over_it():
+    scene = film((1.5, -0.5), family="GRAY")
+    brighter = [(np.minimum(scene.truth[2][0].astype(int) + 60, 255).astype(np.uint8),)]
+    host, plain = render(scene, brighter), render(scene, None)
+    found, seen = host.render(2)[0], plain.render(2)[0]
+    footage = plain.inpainter._footage
+    footage.lend(dict(enumerate(plain.clip)), dict(enumerate(plain.masks)))
+    traced = trace(footage, 2)
+    at = traced.pixels.y, traced.pixels.x
+    assert 0 < traced.found.sum() < traced.pixels.count
+    assert_same_bits(found[at][traced.found], seen[at][traced.found])
+    assert np.median(found[at][~traced.found].astype(int) - seen[at][~traced.found]) > 40
 
 
 def test_a_plate_of_another_place_is_refused_by_its_flow():

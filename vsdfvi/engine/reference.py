@@ -10,6 +10,7 @@ from vsdfvi.engine.propagation import HolePixels, Traced
 from vsdfvi.frames.masks import Box, regions
 from vsdfvi.frames.pixels import luma
 from vsdfvi.kernels import Packed, Plane, pack, sample_lanczos, trace_step
+from vsdfvi.kernels.device import put_together
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +83,34 @@ def take(footage: Footage, n: int, pixels: HolePixels) -> Taken:
 def register(footage: Footage, n: int, boxes: list[Box]) -> Packed:
     """Flow from frame n to the reference, and back, on some boxes, in pixels of the frame, on the device.
 
-    Frame n's hole is neutralised in both pictures; inside it flow is completed smoothly.
+    Frame n's hole is neutralised in both pictures; inside it flow is completed smoothly. A plate that was shot, or
+    graded, under another light is brought to the frame's first: estimators take brightness at its word.
     """
     scale, measuring = footage.flow_scale, footage.measuring
     plate = footage.extra("reference", n)
     jobs, corners = [], []
     for box in boxes:
         x0, y0, x1, y1 = box
-        pictures = footage.luma(n, box), measuring.put(luma(plate, footage.format, box))
         hole = footage.hole(n).crop(x0, y0, x1 - x0, y1 - y0)
-        jobs.append((coarser(pictures[0], scale), coarser(pictures[1], scale), coarser_hole(hole, scale)))
+        # On the host, wherever flow is measured: sums are then the same everywhere.
+        picture = luma(footage.frame(n), footage.format, box)
+        shown = _relit(luma(plate, footage.format, box), picture, hole == 0)
+        there = put_together(measuring, [coarser(picture, scale), coarser(shown, scale)])
+        jobs.append((*there, coarser_hole(hole, scale)))
         corners.append((x0 // scale, y0 // scale))
     in_order = footage.workers.map if footage.estimator.concurrent else map
     return pack(corners, list(in_order(footage.measure_flow, jobs)), measuring).on(footage.device)
+
+
+def _relit(shown: NDArray[np.float32], picture: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """One luma with the mean and, within a factor of two, the spread that another has where it is known."""
+    if not known.any():
+        return shown
+    ours, theirs = (part[known].astype(np.float64) for part in (shown, picture))
+    spread = float(ours.std())
+    gain = min(max(float(theirs.std()) / spread, 0.5), 2.0) if spread > 0 else 1.0
+    relit: NDArray[np.float32] = (shown - np.float32(ours.mean())) * np.float32(gain) + np.float32(theirs.mean())
+    return relit
 
 
 def _plate(footage: Footage, n: int, plane: int, boxes: list[Box]) -> Packed:
