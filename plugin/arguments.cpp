@@ -80,13 +80,46 @@ bool isKnownSample(const VSVideoFormat &format)
                                         : format.bitsPerSample >= 8 && format.bitsPerSample <= 16;
 }
 
+// Of a clip that may hold one frame for all.
+void requireLength(const std::string &name, const VSVideoInfo &given, const VSVideoInfo &clip)
+{
+    require(given.numFrames == 1 || given.numFrames == clip.numFrames, name,
+            clip.numFrames == 1 ? "one frame long"
+                                : "as long as the clip, " + framesOf(clip.numFrames) + ", or one frame",
+            framesOf(given.numFrames));
+}
+
+void requireSize(const std::string &name, const VSVideoInfo &given, const VSVideoInfo &clip)
+{
+    require(given.width == clip.width && given.height == clip.height, name, "of the clip's size, " + sizeOf(clip),
+            sizeOf(given));
+}
+
+// Of a clip whose first plane marks pixels.
+void requireMask(const std::string &name, const VSVideoInfo &given, const VSVideoInfo &clip, const VSAPI *vsapi)
+{
+    requireConstant(name, given, vsapi);
+    require(given.format.colorFamily == cfGray || vsh::isSameVideoFormat(&given.format, &clip.format), name,
+            "GRAY or of the clip's own format, " + formatName(clip.format, vsapi), formatName(given.format, vsapi));
+    requireSize(name, given, clip);
+    requireLength(name, given, clip);
+}
+
 }  // namespace
+
+const std::vector<ExtraClip> &extraClips()
+{
+    static const std::vector<ExtraClip> clips{{"exclude", 1}, {"reference", 0}, {"flow_fw", 2}, {"flow_bw", 2}};
+    return clips;
+}
 
 std::string signature()
 {
     std::string text = "clip:vnode;mask:vnode;";
     for (const Setting &setting : settings)
         text += std::string(setting.name) + ':' + typeName(setting.type) + ":opt;";
+    for (const ExtraClip &extra : extraClips())
+        text += std::string(extra.name) + ":vnode:opt;";
     return text;
 }
 
@@ -110,7 +143,7 @@ Dictionary givenSettings(const VSMap *in, const VSAPI *vsapi)
 void checkInputs(const VSVideoInfo &clip, const VSVideoInfo &mask, const VSAPI *vsapi)
 {
     const std::string samples = "8 to 16 bit integer or 16 or 32 bit float samples";
-    const std::string clipFormat = formatName(clip.format, vsapi), maskFormat = formatName(mask.format, vsapi);
+    const std::string clipFormat = formatName(clip.format, vsapi);
 
     requireConstant("clip", clip, vsapi);
     require(isKnownSample(clip.format), "clip", "of " + samples, clipFormat);
@@ -119,15 +152,36 @@ void checkInputs(const VSVideoInfo &clip, const VSVideoInfo &mask, const VSAPI *
     require(clip.width >= minSize && clip.height >= minSize, "clip",
             "at least " + std::to_string(minSize) + 'x' + std::to_string(minSize) + " pixels", sizeOf(clip));
 
-    requireConstant("mask", mask, vsapi);
-    require(mask.format.colorFamily == cfGray || vsh::isSameVideoFormat(&mask.format, &clip.format), "mask",
-            "GRAY or of the clip's own format, " + clipFormat, maskFormat);
-    require(mask.width == clip.width && mask.height == clip.height, "mask", "of the clip's size, " + sizeOf(clip),
-            sizeOf(mask));
-    require(mask.numFrames == 1 || mask.numFrames == clip.numFrames, "mask",
-            clip.numFrames == 1 ? "one frame long"
-                                : "as long as the clip, " + framesOf(clip.numFrames) + ", or one frame",
-            framesOf(mask.numFrames));
+    requireMask("mask", mask, clip, vsapi);
+}
+
+void checkExtra(const ExtraClip &extra, const VSVideoInfo &given, const VSVideoInfo &clip, const VSAPI *vsapi)
+{
+    const std::string name = extra.name, format = formatName(given.format, vsapi);
+    if (name == "exclude") {
+        requireMask(name, given, clip, vsapi);
+        return;
+    }
+    requireConstant(name, given, vsapi);
+    if (name == "reference") {
+        require(vsh::isSameVideoFormat(&given.format, &clip.format), name,
+                "of the clip's own format, " + formatName(clip.format, vsapi), format);
+        requireSize(name, given, clip);
+        requireLength(name, given, clip);
+        return;
+    }
+    const VSVideoFormat &flow = given.format;
+    require(flow.colorFamily == cfRGB && flow.sampleType == stFloat && flow.bitsPerSample == 32, name,
+            "of format RGBS, x in its first plane and y in its second", format);
+    requireSize(name, given, clip);
+    require(given.numFrames == clip.numFrames, name, "as long as the clip, " + framesOf(clip.numFrames),
+            framesOf(given.numFrames));
+}
+
+void checkFlows(bool forward, bool backward)
+{
+    const std::string given = forward ? "flow_fw" : "flow_bw", missing = forward ? "flow_bw" : "flow_fw";
+    require(forward == backward, missing, "given with " + given, "none");
 }
 
 Dictionary describeFormat(const VSVideoInfo &clip)

@@ -7,6 +7,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace dfvi
 {
@@ -16,6 +17,15 @@ struct ArgumentError : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+// A clip that a call may give besides clip and mask.
+struct ExtraClip {
+    const char *name;
+    int planes;  // that are read, from the first; 0 is all
+};
+
+// In the order in which the signature names them.
+const std::vector<ExtraClip> &extraClips();
+
 // The argument string of Inpaint, as registerFunction wants it.
 std::string signature();
 
@@ -24,6 +34,10 @@ Dictionary givenSettings(const VSMap *in, const VSAPI *vsapi);
 
 // Throw ArgumentError unless the filter takes these inputs.
 void checkInputs(const VSVideoInfo &clip, const VSVideoInfo &mask, const VSAPI *vsapi);
+
+// Throw ArgumentError unless the filter takes this extra clip, or where of the two flows one alone is given.
+void checkExtra(const ExtraClip &extra, const VSVideoInfo &given, const VSVideoInfo &clip, const VSAPI *vsapi);
+void checkFlows(bool forward, bool backward);
 
 // A checked clip's format by the names of vsdfvi.frames.pixels.VideoFormat.
 Dictionary describeFormat(const VSVideoInfo &clip);

@@ -82,15 +82,36 @@ void Input::keepFrames(int count)
     vsapi_->setCacheOptions(node(), 1, *sizes.rbegin(), -1);
 }
 
+Span Input::beside(Span span) const { return isStill() ? Span{0, 0} : span; }
+
+void Input::request(Span span, VSFrameContext *context) const
+{
+    for (int n = span.first; n <= span.last; ++n)
+        vsapi_->requestFrameFilter(n, node(), context);
+}
+
 Span Span::within(int frames) const { return {std::max(first, 0), std::min(last, frames - 1)}; }
+
+Span Span::common(Span other) const { return {std::max(first, other.first), std::min(last, other.last)}; }
 
 FrameWindow::FrameWindow(const Input &input, Span span, int planes, VSFrameContext *context, const VSAPI *vsapi)
 {
-    for (int n = span.first; n <= span.last; ++n) {
-        frames_.emplace_back(vsapi->getFrameFilter(n, input.node(), context), vsapi);
-        const VSFrame *frame = frames_.back().get();
-        views_.push_back({n, planesOf(frame, planes, vsapi), propertiesOf(frame, vsapi)});
-    }
+    for (int n = span.first; n <= span.last; ++n)
+        take(input, n, planes, context, vsapi);
+}
+
+FrameWindow::FrameWindow(const Input &input, const std::vector<int> &frames, int planes, VSFrameContext *context,
+                         const VSAPI *vsapi)
+{
+    for (const int n : frames)
+        take(input, n, planes, context, vsapi);
+}
+
+void FrameWindow::take(const Input &input, int n, int planes, VSFrameContext *context, const VSAPI *vsapi)
+{
+    frames_.emplace_back(vsapi->getFrameFilter(n, input.node(), context), vsapi);
+    const VSFrame *frame = frames_.back().get();
+    views_.push_back({n, planesOf(frame, planes, vsapi), propertiesOf(frame, vsapi)});
 }
 
 std::vector<PlaneView> writablePlanes(VSFrame *frame, const VSAPI *vsapi)

@@ -40,6 +40,15 @@ private:
 using NodeRef = Reference<VSNode, &VSAPI::freeNode>;
 using FrameRef = Reference<const VSFrame, &VSAPI::freeFrame>;
 
+// Frames [first, last] of a clip. Empty if last < first.
+struct Span {
+    int first;
+    int last;
+    Span within(int frames) const;
+    Span common(Span other) const;
+    bool holds(int n) const { return first <= n && n <= last; }
+};
+
 // An input with a cache of its own size, and the number of its frames.
 class Input
 {
@@ -55,6 +64,15 @@ public:
     // Make the node keep this many frames, or as many as another Inpaint on it has asked for, if that is more.
     void keepFrames(int count);
 
+    // One frame serves all.
+    bool isStill() const { return info_->numFrames == 1; }
+
+    // The frames of this input that go with these of the clip.
+    Span beside(Span span) const;
+
+    // Ask for frames.
+    void request(Span span, VSFrameContext *context) const;
+
 private:
     const VSAPI *vsapi_;
     NodeRef node_;
@@ -62,22 +80,19 @@ private:
     int kept_ = 0;
 };
 
-// Frames [first, last] of a clip. Empty if last < first.
-struct Span {
-    int first;
-    int last;
-    Span within(int frames) const;
-};
-
 // The frames of one call, and what the engine sees of them. Everything is released when this goes.
 class FrameWindow
 {
 public:
     FrameWindow(const Input &input, Span span, int planes, VSFrameContext *context, const VSAPI *vsapi);
+    FrameWindow(const Input &input, const std::vector<int> &frames, int planes, VSFrameContext *context,
+                const VSAPI *vsapi);
 
     const std::vector<FrameView> &views() const { return views_; }
 
 private:
+    void take(const Input &input, int n, int planes, VSFrameContext *context, const VSAPI *vsapi);
+
     std::vector<FrameRef> frames_;
     std::vector<FrameView> views_;
 };

@@ -2,10 +2,12 @@
 #include "arguments.h"
 #include "frame_window.h"
 
+#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace dfvi
 {
@@ -46,6 +48,9 @@ public:
     // True while the engine knows of the frame, and so must be told if it is given up.
     bool isKnown() const { return get(2); }
     void setKnown(bool known) { set(2, known); }
+    // True once the frames of the survey were asked for: they are lent to the end of the round.
+    bool isSurveyed() const { return get(3); }
+    void setSurveyed(bool surveyed) { set(3, surveyed); }
 
 private:
     int get(int slot) const { return int(reinterpret_cast<intptr_t>(slots_[slot])); }
@@ -63,29 +68,40 @@ struct Request {
     const VSAPI *vsapi;
 };
 
+// A clip that the call gave besides clip and mask.
+struct Extra {
+    const char *name;
+    int planes;
+    int reach;  // frames on each side of the one that is made
+    std::unique_ptr<Input> input;
+};
+
 class Inpaint
 {
 public:
     Inpaint(const VSMap *in, VSCore *core, const VSAPI *vsapi);
 
     const VSVideoInfo &info() const { return clip_.info(); }
-    VSNode *clipNode() const { return clip_.node(); }
-    VSNode *maskNode() const { return mask_.node(); }
+    std::vector<VSFilterDependency> dependencies() const;
 
     void requestFirst(Request &request);
     const VSFrame *process(Request &request);  // null: more frames were requested
     void abandon(Request &request);
 
 private:
-    bool maskIsStill() const { return mask_.info().numFrames == 1; }
-    void requestClip(Span span, const Request &request);
+    void takeExtras(const VSMap *in, const VSAPI *vsapi);
+    void requestStill(const Request &request);
+    void requestMoving(Span span, const Request &request);
     void requestMore(Span wanted, Request &request);
+    void requestSurvey(Request &request);
+    Span extraSpan(const Extra &extra, Span span, int n) const;
     Answer ask(const Request &request);
     const VSFrame *sourceFrame(const Request &request);
     const VSFrame *finishedFrame(const Request &request);
 
     Input clip_;
     Input mask_;
+    std::vector<Extra> extras_;
     std::unique_ptr<PythonEngine> engine_;
 
     // What the last frame read on each side, to be asked for at once with the next: a guess that saves a round.
@@ -97,22 +113,75 @@ Inpaint::Inpaint(const VSMap *in, VSCore *core, const VSAPI *vsapi)
     : clip_(vsapi->mapGetNode(in, "clip", 0, nullptr), vsapi), mask_(vsapi->mapGetNode(in, "mask", 0, nullptr), vsapi)
 {
     checkInputs(clip_.info(), mask_.info(), vsapi);
+    takeExtras(in, vsapi);
+    Formats formats;
+    for (const Extra &extra : extras_)
+        formats.emplace_back(extra.name, describeFormat(extra.input->info()));
     const auto sink = [core, vsapi](const std::string &level, const std::string &text) {
         log(level, text, core, vsapi);
     };
     engine_ = std::make_unique<PythonEngine>(givenSettings(in, vsapi), describeFormat(clip_.info()),
-                                             describeFormat(mask_.info()), sink);
+                                             describeFormat(mask_.info()), formats, sink);
     clip_.keepFrames(engine_->reach() + cacheSlack(core, vsapi));
     mask_.keepFrames(engine_->reach() + cacheSlack(core, vsapi));
+    for (Extra &extra : extras_) {
+        extra.reach = engine_->extraReach(extra.name);
+        extra.input->keepFrames(std::min(2 * extra.reach + 1, extra.input->info().numFrames) +
+                                cacheSlack(core, vsapi));
+    }
 }
 
-void Inpaint::requestClip(Span span, const Request &request)
+void Inpaint::takeExtras(const VSMap *in, const VSAPI *vsapi)
 {
-    for (int n = span.first; n <= span.last; ++n) {
-        request.vsapi->requestFrameFilter(n, clip_.node(), request.context);
-        if (!maskIsStill())
-            request.vsapi->requestFrameFilter(n, mask_.node(), request.context);
+    bool flows[2] = {false, false};
+    for (const ExtraClip &kind : extraClips()) {
+        int absent = 0;
+        VSNode *node = vsapi->mapGetNode(in, kind.name, 0, &absent);
+        if (absent)
+            continue;
+        auto input = std::make_unique<Input>(node, vsapi);
+        checkExtra(kind, input->info(), clip_.info(), vsapi);
+        flows[0] |= std::string("flow_fw") == kind.name;
+        flows[1] |= std::string("flow_bw") == kind.name;
+        const int planes = kind.planes ? kind.planes : input->info().format.numPlanes;
+        extras_.push_back({kind.name, planes, 0, std::move(input)});
     }
+    checkFlows(flows[0], flows[1]);
+}
+
+std::vector<VSFilterDependency> Inpaint::dependencies() const
+{
+    std::vector<VSFilterDependency> all{{clip_.node(), rpGeneral}, {mask_.node(), rpGeneral}};
+    for (const Extra &extra : extras_)
+        all.push_back({extra.input->node(), rpGeneral});
+    return all;
+}
+
+// The frames of an extra clip that are read where the clip's are these, to make frame n.
+Span Inpaint::extraSpan(const Extra &extra, Span span, int n) const
+{
+    return extra.input->beside(span.common({n - extra.reach, n + extra.reach}));
+}
+
+// What serves all frames, asked for once for each.
+void Inpaint::requestStill(const Request &request)
+{
+    if (mask_.isStill())
+        mask_.request({0, 0}, request.context);
+    for (const Extra &extra : extras_)
+        if (extra.input->isStill())
+            extra.input->request({0, 0}, request.context);
+}
+
+// Frames of the clip, and of what goes along with it.
+void Inpaint::requestMoving(Span span, const Request &request)
+{
+    clip_.request(span, request.context);
+    if (!mask_.isStill())
+        mask_.request(span, request.context);
+    for (const Extra &extra : extras_)
+        if (!extra.input->isStill())
+            extra.input->request(extraSpan(extra, span, request.n), request.context);
 }
 
 void Inpaint::requestFirst(Request &request)
@@ -120,9 +189,9 @@ void Inpaint::requestFirst(Request &request)
     const Span span = Span{request.n - before_, request.n + after_}.within(info().numFrames);
     request.round.setSpan(span);
     request.round.setKnown(false);
-    if (maskIsStill())
-        request.vsapi->requestFrameFilter(0, mask_.node(), request.context);
-    requestClip(span, request);
+    request.round.setSurveyed(false);
+    requestStill(request);
+    requestMoving(span, request);
 }
 
 void Inpaint::requestMore(Span wanted, Request &request)
@@ -136,16 +205,47 @@ void Inpaint::requestMore(Span wanted, Request &request)
                             std::to_string(have.last) + ", got " + std::to_string(wanted.first) + " to " +
                             std::to_string(wanted.last));
     request.round.setSpan({left.first, right.last});
-    requestClip(left, request);
-    requestClip(right, request);
+    requestMoving(left, request);
+    requestMoving(right, request);
+}
+
+void Inpaint::requestSurvey(Request &request)
+{
+    if (engine_->survey().empty())
+        throw EngineFailure("prepare must ask for a survey whose frames open has named, got none of them");
+    if (request.round.isSurveyed())
+        throw EngineFailure("prepare must ask for the survey once, got it again");
+    request.round.setSurveyed(true);
+    const Span have = request.round.span();
+    for (const int n : engine_->survey()) {
+        if (have.holds(n))
+            continue;
+        clip_.request({n, n}, request.context);
+        if (!mask_.isStill())
+            mask_.request({n, n}, request.context);
+    }
+    // Where the span holds them all: a call that requests nothing would end the process.
+    clip_.request({request.n, request.n}, request.context);
 }
 
 Answer Inpaint::ask(const Request &request)
 {
     const Span span = request.round.span();
     const FrameWindow clip(clip_, span, info().format.numPlanes, request.context, request.vsapi);
-    const FrameWindow mask(mask_, maskIsStill() ? Span{0, 0} : span, 1, request.context, request.vsapi);
-    return engine_->prepare(request.n, clip.views(), mask.views());
+    const FrameWindow mask(mask_, mask_.beside(span), 1, request.context, request.vsapi);
+    std::vector<FrameWindow> extras;
+    for (const Extra &extra : extras_)
+        extras.emplace_back(*extra.input, extraSpan(extra, span, request.n), extra.planes, request.context,
+                            request.vsapi);
+    const std::vector<int> none, &survey = request.round.isSurveyed() ? engine_->survey() : none;
+    const FrameWindow surveyClip(clip_, survey, info().format.numPlanes, request.context, request.vsapi);
+    const FrameWindow surveyMask(mask_, mask_.isStill() && !survey.empty() ? std::vector<int>{0} : survey, 1,
+                                 request.context, request.vsapi);
+
+    Lent lent{clip.views(), mask.views(), {}, surveyClip.views(), surveyMask.views()};
+    for (size_t i = 0; i < extras.size(); ++i)
+        lent.extras.emplace_back(extras_[i].name, extras[i].views());
+    return engine_->prepare(request.n, lent);
 }
 
 const VSFrame *Inpaint::sourceFrame(const Request &request)
@@ -177,6 +277,10 @@ const VSFrame *Inpaint::process(Request &request)
     const Answer answer = ask(request);
     if (answer.kind == Answer::Kind::need) {
         requestMore({answer.first, answer.last}, request);
+        return nullptr;
+    }
+    if (answer.kind == Answer::Kind::survey) {
+        requestSurvey(request);
         return nullptr;
     }
     before_ = answer.first;
@@ -226,11 +330,11 @@ void VS_CC createInpaint(const VSMap *in, VSMap *out, void *, VSCore *core, cons
 {
     try {
         auto filter = std::make_unique<Inpaint>(in, core, vsapi);
-        const VSFilterDependency dependencies[] = {{filter->clipNode(), rpGeneral}, {filter->maskNode(), rpGeneral}};
+        const std::vector<VSFilterDependency> dependencies = filter->dependencies();
         const VSVideoInfo info = filter->info();
         // VapourSynth frees the instance even where it fails to make the node.
-        vsapi->createVideoFilter(out, "Inpaint", &info, getFrame, freeInpaint, fmParallelRequests, dependencies, 2,
-                                 filter.release(), core);
+        vsapi->createVideoFilter(out, "Inpaint", &info, getFrame, freeInpaint, fmParallelRequests,
+                                 dependencies.data(), int(dependencies.size()), filter.release(), core);
     } catch (const std::exception &failure) {
         vsapi->mapSetError(out, (std::string("Inpaint: ") + failure.what()).c_str());
     }

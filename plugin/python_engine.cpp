@@ -73,15 +73,22 @@ void PythonEngine::call(const char *name, const Call &call)
     deliver(reply);
 }
 
-PythonEngine::PythonEngine(const Dictionary &arguments, const Dictionary &clip, const Dictionary &mask, LogSink sink)
+PythonEngine::PythonEngine(const Dictionary &arguments, const Dictionary &clip, const Dictionary &mask,
+                           const Formats &extras, LogSink sink)
     : sink_(std::move(sink))
 {
     const auto send = [&] {
-        return tupleOf(toPython(arguments), toPython(clip), toPython(mask), toPython(libraryPath()));
+        return tupleOf(toPython(arguments), toPython(clip), toPython(mask), toPython(extras),
+                       toPython(libraryPath()));
     };
     const auto receive = [&](PyObject *value) {
         handle_ = toInt(item(value, 0));
         reach_ = int(toInt(item(value, 1)));
+        extraReach_ = toDictionary(item(value, 2));
+        PyObject *survey = item(value, 3);
+        const auto frames = int(pythonApi().PyTuple_Size(survey));
+        for (int i = 0; i < frames; ++i)
+            survey_.push_back(int(toInt(item(survey, i))));
     };
     call("open", {send, receive});
 }
@@ -103,18 +110,31 @@ PythonEngine::~PythonEngine()
     }
 }
 
-Answer PythonEngine::prepare(int n, const std::vector<FrameView> &clip, const std::vector<FrameView> &mask)
+int PythonEngine::extraReach(const std::string &name) const
+{
+    for (const auto &[key, frames] : extraReach_)
+        if (key == name)
+            return int(std::get<int64_t>(frames));
+    throw EngineFailure("open must say how far " + name + " is read, got nothing");
+}
+
+Answer PythonEngine::prepare(int n, const Lent &lent)
 {
     Answer answer{Answer::Kind::source, 0, 0};
     const auto send = [&] {
-        return tupleOf(toPython(handle_), toPython(n), framesToPython(clip), framesToPython(mask));
+        return tupleOf(toPython(handle_), toPython(n), framesToPython(lent.clip), framesToPython(lent.mask),
+                       framesToPython(lent.extras), framesToPython(lent.surveyClip), framesToPython(lent.surveyMask));
     };
     const auto receive = [&](PyObject *value) {
         const std::string kind = toText(item(value, 0));
         if (kind == "source")
             return;
+        if (kind == "survey") {
+            answer.kind = Answer::Kind::survey;
+            return;
+        }
         if (kind != "need" && kind != "ready")
-            throw EngineFailure("prepare must answer source, need or ready, got " + kind);
+            throw EngineFailure("prepare must answer source, need, survey or ready, got " + kind);
         answer.kind = kind == "need" ? Answer::Kind::need : Answer::Kind::ready;
         answer.first = int(toInt(item(value, 1)));
         answer.last = int(toInt(item(value, 2)));

@@ -18,6 +18,7 @@ namespace dfvi
 
 using Scalar = std::variant<int64_t, double, std::string>;
 using Dictionary = std::vector<std::pair<std::string, Scalar>>;
+using Formats = std::vector<std::pair<std::string, Dictionary>>;
 
 // A plane as the host lends it: strideBytes * height bytes.
 struct PlaneView {
@@ -33,11 +34,21 @@ struct FrameView {
     Dictionary properties;
 };
 
+// What the engine is lent for one frame. Frames are those of a span; the survey's are empty unless it was asked for.
+struct Lent {
+    std::vector<FrameView> clip;
+    std::vector<FrameView> mask;
+    std::vector<std::pair<std::string, std::vector<FrameView>>> extras;  // by name
+    std::vector<FrameView> surveyClip;
+    std::vector<FrameView> surveyMask;
+};
+
 // What the engine says of a frame before it makes it.
 struct Answer {
     enum class Kind {
         source,  // the source frame is the result
         need,    // give frames [first, last] too
+        survey,  // give the frames of the survey too
         ready,   // made: `first` frames before n and `last` after it were of use
     };
     Kind kind;
@@ -59,7 +70,9 @@ public:
     // Where the engine's messages go: (level, text), level as in Python's logging, lower case. Called without the GIL.
     using LogSink = std::function<void(const std::string &, const std::string &)>;
 
-    PythonEngine(const Dictionary &arguments, const Dictionary &clip, const Dictionary &mask, LogSink sink);
+    // Args: formats of the clip, of the mask, and of the extra clips that are given, by name.
+    PythonEngine(const Dictionary &arguments, const Dictionary &clip, const Dictionary &mask, const Formats &extras,
+                 LogSink sink);
     ~PythonEngine();
     PythonEngine(const PythonEngine &) = delete;
     PythonEngine &operator=(const PythonEngine &) = delete;
@@ -67,7 +80,13 @@ public:
     // Frames of each input that are in use at a time, at most.
     int reach() const { return reach_; }
 
-    Answer prepare(int n, const std::vector<FrameView> &clip, const std::vector<FrameView> &mask);
+    // Frames on each side of frame n of an extra clip that the engine may read to make frame n.
+    int extraReach(const std::string &name) const;
+
+    // Frames of the whole clip that prepare() may ask for, ascending.
+    const std::vector<int> &survey() const { return survey_; }
+
+    Answer prepare(int n, const Lent &lent);
 
     // Write frame n, which prepare() called ready, into planes that hold the source frame. Returns its properties.
     Dictionary finish(int n, const std::vector<PlaneView> &planes);
@@ -85,6 +104,8 @@ private:
     LogSink sink_;
     int64_t handle_ = -1;
     int reach_ = 0;
+    Dictionary extraReach_;
+    std::vector<int> survey_;
 };
 
 }  // namespace dfvi

@@ -64,6 +64,15 @@ PyRef toPython(const Dictionary &dictionary)
     return dict;
 }
 
+PyRef toPython(const Formats &formats)
+{
+    PyRef dict = owned(pythonApi().PyDict_New());
+    for (const auto &[name, format] : formats)
+        if (pythonApi().PyDict_SetItem(dict.get(), toPython(name).get(), toPython(format).get()))
+            throw pendingException();
+    return dict;
+}
+
 PyRef planesToPython(const std::vector<PlaneView> &planes, bool writable)
 {
     const int readFlag = 0x100, writeFlag = 0x200;  // PyBUF_READ and PyBUF_WRITE
@@ -87,6 +96,15 @@ PyRef framesToPython(const std::vector<FrameView> &frames)
         if (pythonApi().PyDict_SetItem(dict.get(), toPython(frame.number).get(), value.get()))
             throw pendingException();
     }
+    return dict;
+}
+
+PyRef framesToPython(const std::vector<std::pair<std::string, std::vector<FrameView>>> &clips)
+{
+    PyRef dict = owned(pythonApi().PyDict_New());
+    for (const auto &[name, frames] : clips)
+        if (pythonApi().PyDict_SetItem(dict.get(), toPython(name).get(), framesToPython(frames).get()))
+            throw pendingException();
     return dict;
 }
 

@@ -23,8 +23,10 @@ PyRef toPython(double value);
 PyRef toPython(const std::string &text);
 PyRef toPython(const Scalar &scalar);
 PyRef toPython(const Dictionary &dictionary);
+PyRef toPython(const Formats &formats);
 PyRef planesToPython(const std::vector<PlaneView> &planes, bool writable);
 PyRef framesToPython(const std::vector<FrameView> &frames);
+PyRef framesToPython(const std::vector<std::pair<std::string, std::vector<FrameView>>> &clips);
 
 void setItem(const PyRef &tuple, int index, PyRef item);
 

@@ -8,11 +8,12 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "vsdfvi"
 
-FOUNDATION = {"errors", "settings"}
+FOUNDATION = {"errors", "settings", "presets"}
 COMPUTING = FOUNDATION | {"kernels", "networks", "frames"}
 MAY_IMPORT = {
     "errors": set(),
-    "settings": {"errors"},
+    "settings": {"errors", "presets"},
+    "presets": set(),
     "kernels": FOUNDATION,
     "networks": FOUNDATION | {"kernels"},
     "frames": FOUNDATION | {"kernels"},  # networks and frames do not see each other

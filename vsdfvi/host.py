@@ -31,7 +31,7 @@ type LentFrame = tuple[tuple[Plane, ...], dict[str, int]]
 """A frame's planes and its integer properties."""
 
 type Answer = tuple[str] | tuple[str, int, int]
-"""``("source",)``, ``("need", first, last)`` or ``("ready", before, after)``."""
+"""``("source",)``, ``("need", first, last)``, ``("survey",)`` or ``("ready", before, after)``."""
 
 type Log = tuple[tuple[str, str], ...]
 """Messages for the host's log: (level, text), level one of debug, information, warning, critical."""
@@ -40,10 +40,13 @@ type Log = tuple[tuple[str, str], ...]
 class _Opened:
     """One filter: its engine and the formats of its inputs."""
 
-    def __init__(self, inpainter: "Inpainter", clip: VideoFormat, mask: VideoFormat) -> None:
+    def __init__(
+        self, inpainter: "Inpainter", clip: VideoFormat, mask: VideoFormat, extras: Mapping[str, VideoFormat]
+    ) -> None:
         self.inpainter = inpainter
         self.clip = clip
         self.mask = mask
+        self.extras = extras
 
 
 class _Messages(logging.Handler):
@@ -87,13 +90,21 @@ def call(name: str, *arguments: Any) -> tuple[bool, Any, Log]:
 
 
 def open_filter(
-    arguments: Mapping[str, Any], clip: Mapping[str, Any], mask: Mapping[str, Any], library: str
-) -> tuple[int, int]:
-    """Return a handle for a new filter, and the number of frames that its inputs' caches must hold.
+    arguments: Mapping[str, Any],
+    clip: Mapping[str, Any],
+    mask: Mapping[str, Any],
+    extras: Mapping[str, Mapping[str, Any]],
+    library: str,
+) -> tuple[int, int, dict[str, int], tuple[int, ...]]:
+    """Return a handle for a new filter, and what its inputs must be ready for.
+
+    Namely: the number of frames that the caches of clip and mask must hold; how many frames on each side each extra
+    clip is read; and the frames that are lent when ``prepare`` answers ``("survey",)``.
 
     Args:
         arguments: Settings that the user gave.
         clip, mask: Fields of :class:`VideoFormat`.
+        extras: The same of the clips given besides, by name.
         library: Path of the plugin, which holds the compiled kernels too.
     """
     settings = Settings.from_arguments(arguments)
@@ -104,18 +115,27 @@ def open_filter(
 
     _cpu.use_library(library)
     clip_format, mask_format = _video_format(clip), _video_format(mask)
-    opened = _Opened(Inpainter(settings, clip_format, mask_format), clip_format, mask_format)
+    extra_formats = {name: _video_format(fields) for name, fields in extras.items()}
+    inpainter = Inpainter(settings, clip_format, mask_format, extra_formats)
     handle = next(_numbers)
-    _opened[handle] = opened
-    return handle, min(2 * opened.inpainter.reach + 1, clip_format.frames)
+    _opened[handle] = _Opened(inpainter, clip_format, mask_format, extra_formats)
+    return handle, min(2 * inpainter.reach + 1, clip_format.frames), inpainter.extra_reach, inpainter.survey
 
 
-def prepare(handle: int, n: int, clip: Mapping[int, LentFrame], mask: Mapping[int, LentFrame]) -> Answer:
+def prepare(
+    handle: int,
+    n: int,
+    clip: Mapping[int, LentFrame],
+    mask: Mapping[int, LentFrame],
+    extras: Mapping[str, Mapping[int, LentFrame]],
+    survey_clip: Mapping[int, LentFrame],
+    survey_mask: Mapping[int, LentFrame],
+) -> Answer:
     """Return what frame n wants: nothing (the source is right), more frames, or to be finished."""
     opened = _opened[handle]
-    clip_frames = {number: _frame(lent, opened.clip) for number, lent in clip.items()}
-    mask_frames = {number: _frame(lent, opened.mask) for number, lent in mask.items()}
-    return opened.inpainter.prepare(n, clip_frames, mask_frames)
+    lent_extras = {name: _frames(lent, opened.extras[name]) for name, lent in extras.items()}
+    survey = (_frames(survey_clip, opened.clip), _frames(survey_mask, opened.mask)) if survey_clip else None
+    return opened.inpainter.prepare(n, _frames(clip, opened.clip), _frames(mask, opened.mask), lent_extras, survey)
 
 
 def finish(handle: int, n: int, planes: tuple[Plane, ...]) -> dict[str, int | float | str]:
@@ -163,6 +183,10 @@ def _array(plane: Plane, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     whole = np.frombuffer(view, dtype)
     _lent.append(weakref.ref(whole))
     return whole.reshape(height, stride_bytes // dtype.itemsize)[:, :width]
+
+
+def _frames(lent: Mapping[int, LentFrame], video_format: VideoFormat) -> dict[int, Frame]:
+    return {number: _frame(frame, video_format) for number, frame in lent.items()}
 
 
 def _frame(lent: LentFrame, video_format: VideoFormat) -> Frame:

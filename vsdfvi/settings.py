@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from vsdfvi.errors import SettingError
+from vsdfvi.presets import PRESETS
 
 MAX_RADIUS = 128
 MAX_WINDOW = 512
@@ -136,6 +137,10 @@ class Settings:
             raise SettingError("consistency", "finite and above 0 pixels", self.consistency)
         if not 0 <= self.scene_threshold <= 1:
             raise SettingError("scene_threshold", "between 0 and 1", self.scene_threshold)
+        if self.preset not in ("", *PRESETS):
+            raise SettingError("preset", "one of " + ", ".join(PRESETS), self.preset)
+        if not isinstance(self.reject, str):
+            raise SettingError("reject", "frames, or the path of a text file", self.reject)
         if not isinstance(self.weights, str):
             raise SettingError("weights", "the path of a folder", self.weights)
         for name, allowed in CHOICES.items():
@@ -148,7 +153,7 @@ class Settings:
 
     @classmethod
     def from_arguments(cls, arguments: Mapping[str, object]) -> "Settings":
-        """Return the settings that a call's arguments ask for, defaults for what it leaves out.
+        """Return the settings that a call's arguments ask for: for what it leaves out, the preset's, else defaults.
 
         Raises:
             SettingError: A name is unknown, or a value is refused.
@@ -157,7 +162,9 @@ class Settings:
         for name in arguments:
             if name not in names:
                 raise SettingError("setting", "one of " + ", ".join(names), name)
-        return cls(**arguments)  # type: ignore[arg-type]
+        preset = arguments.get("preset", "")
+        chosen = PRESETS.get(preset, {}) if isinstance(preset, str) else {}
+        return cls(**{**chosen, **arguments})  # type: ignore[arg-type]
 
     @property
     def worker_count(self) -> int:

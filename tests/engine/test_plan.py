@@ -1,5 +1,7 @@
 """Which frames are asked for, in which order, as text."""
 
+from itertools import pairwise
+
 import lender
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import scenes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsdfvi.engine.plan import FramesNeeded, Span, keyframes, widened
+from vsdfvi.engine.plan import FramesNeeded, Span, keyframes, survey_of, widened
 
 
 def walk(frame, wanted, reach, frames):
@@ -167,3 +169,28 @@ def test_what_was_not_lent_has_no_influence():
             other.clip[n] = lent.clip[0]
             other.masks[n] = lent.masks[5]
     np.testing.assert_array_equal(other.render(20)[0], planes[0])
+
+
+@pytest.mark.parametrize(
+    ("frames", "count", "expected"),
+    [
+        (1, 4, "0"),
+        (4, 4, "0 1 2 3"),
+        (5, 4, "0 1 3 4"),
+        (10, 4, "0 3 6 9"),
+        (100, 3, "0 50 99"),
+        (1000, 2, "0 999"),
+    ],
+)
+def test_a_survey_is_spread_over_the_clip(frames, count, expected):
+    assert " ".join(map(str, survey_of(frames, count))) == expected
+
+
+@given(st.integers(1, 10**6), st.integers(2, 100))
+def test_a_survey_holds_both_ends_and_no_frame_twice(frames, count):
+    survey = survey_of(frames, count)
+    assert len(survey) == min(frames, count)
+    assert (survey[0], survey[-1]) == (0, frames - 1)
+    gaps = {b - a for a, b in pairwise(survey)}
+    assert all(gap > 0 for gap in gaps)
+    assert max(gaps, default=1) - min(gaps, default=1) <= 1

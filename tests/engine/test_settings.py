@@ -6,19 +6,28 @@ import os
 import pytest
 
 from vsdfvi.errors import SettingError, VsdfviError
+from vsdfvi.presets import PRESETS
 from vsdfvi.settings import CHOICES, PROGRAM_ENDINGS, PROGRAMS, Settings
 
 NAN, INFINITY = float("nan"), float("inf")
 RANGES = {
     "radius": (1, 128, "between 1 and 128 frames"),
+    "sources": (1, 4, "between 1 and 4 frames"),
     "window": (2, 512, "between 2 and 512 frames"),
     "dilate": (0, 256, "between 0 and 256 pixels"),
+    "soften": (0, 64, "between 0 and 64 pixels"),
     "keyframe_interval": (1, 512, "between 1 and 512 frames"),
     "threads": (0, 256, "between 0 and 256 threads"),
     "memory": (16, 1 << 20, "between 16 and 1048576 MiB"),
     "scene_threshold": (0, 1, "between 0 and 1"),
+    "grain": (0, 1, "between 0 and 1"),
     "fp16": (0, 1, "0 or 1"),
+    "refine": (0, 1, "0 or 1"),
+    "unmix": (0, 1, "0 or 1"),
+    "light": (0, 1, "0 or 1"),
+    "seam": (0, 1, "0 or 1"),
 }
+OF_PARTS = ("scene_threshold", "grain")  # numbers with parts; the others are whole
 
 
 def refusal(**settings):
@@ -39,7 +48,7 @@ def test_both_ends_of_a_range_are_inside_it(name):
 @pytest.mark.parametrize("name", RANGES)
 def test_what_lies_outside_a_range_is_refused(name):
     low, high, rule = RANGES[name]
-    step = 1 / 1024 if name == "scene_threshold" else 1
+    step = 1 / 1024 if name in OF_PARTS else 1
     for value in (low - step, high + step, -(2**40), 2**40, NAN, INFINITY):
         assert refusal(**{name: value}) == f"{name} must be {rule}, got {value!r}"
 
@@ -92,8 +101,53 @@ def test_device_memory_is_0_or_enough():
         assert refusal(device_memory=value) == f"{rule}, got {value!r}"
 
 
+def test_a_source_is_no_farther_away_than_a_walk_goes():
+    for distance in (1, 24):
+        assert Settings(min_distance=distance).min_distance == distance
+    assert Settings(radius=128, min_distance=128).min_distance == 128
+    for distance in (0, 129, -1, 2**40, NAN, INFINITY):
+        rule = "min_distance must be between 1 and 128 frames"
+        assert refusal(min_distance=distance) == f"{rule}, got {distance!r}"
+    assert refusal(min_distance=25) == "min_distance must be at most radius, 24 frames, got 25"
+
+
+def test_a_preset_is_one_of_those_there_are():
+    for name in ("", *PRESETS):
+        assert Settings(preset=name).preset == name
+    for name in ("Dirt", "hair", 3, None):
+        rule = "preset must be one of dirt, scratch, logo, subtitle, dropout, object"
+        assert refusal(preset=name) == f"{rule}, got {name!r}"
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_stands_for_settings_that_keep_the_rules_and_are_not_the_defaults(name):
+    settings, defaults = Settings.from_arguments({"preset": name}), Settings()
+    for field in dataclasses.fields(Settings):
+        expected = PRESETS[name].get(field.name, name if field.name == "preset" else field.default)
+        assert getattr(settings, field.name) == expected
+    assert all(getattr(defaults, setting) != value for setting, value in PRESETS[name].items())
+    assert not {"preset", "reject", "record", "device", "view", "memory", "threads"} & set(PRESETS[name])
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_what_is_given_beside_a_preset_counts_more(name):
+    settings = Settings.from_arguments({"radius": 9, "preset": name, "dilate": 0})
+    assert settings == Settings(**{**PRESETS[name], "preset": name, "radius": 9, "dilate": 0})
+
+
+def test_an_unknown_preset_is_refused_among_arguments_too():
+    for name in ("hair", ["dirt"]):
+        with pytest.raises(SettingError, match=r"^preset must be one of dirt, "):
+            Settings.from_arguments({"preset": name})
+
+
+def test_reject_is_a_text():
+    assert Settings(reject="1-4").reject == "1-4"
+    assert refusal(reject=3) == "reject must be frames, or the path of a text file, got 3"
+
+
 def test_every_setting_has_a_rule_here():
-    others = {"consistency", "weights", "device", "device_memory"}
+    others = {"consistency", "weights", "device", "device_memory", "min_distance", "preset", "reject", "record"}
     assert {field.name for field in dataclasses.fields(Settings)} == {*RANGES, *CHOICES, *others}
 
 

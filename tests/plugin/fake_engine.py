@@ -1,4 +1,7 @@
-"""Stands in for vsdfvi.engine.inpainter: wants a window, writes n into the luma, fails where it is told to."""
+"""Stands in for vsdfvi.engine.inpainter: wants a window, writes n into the luma, fails where it is told to.
+
+Where there is a survey it wants that too, and writes the sum of what it shows.
+"""
 
 import logging
 import sys
@@ -26,7 +29,12 @@ class Rules:
         self.calls = []
         self.settings = None
         self.formats = None
+        self.survey = ()
+        self.extra_reach = {}
+        self.extra_formats = {}
         self.seen = {}
+        self.seen_extras = {}  # frame: {name: numbers, or the frames themselves where it keeps}
+        self.seen_survey = {}  # frame: for each call of prepare, the numbers lent of clip and mask, or None
         self.kept = []
 
 
@@ -44,10 +52,12 @@ def install():
 
 
 class Inpainter:
-    def __init__(self, settings, clip, mask):
-        rules.settings, rules.formats = settings, (clip, mask)
+    def __init__(self, settings, clip, mask, extras):
+        rules.settings, rules.formats, rules.extra_formats = settings, (clip, mask), extras
         self.clip, self.mask = clip, mask
-        self.reach = rules.reach
+        self.reach, self.survey = rules.reach, rules.survey
+        self.extra_reach = {name: rules.extra_reach.get(name, rules.reach) for name in extras}
+        self.ready = {}
         self._note("open", None)
 
     def _note(self, name, n):
@@ -57,9 +67,11 @@ class Inpainter:
         if name in rules.fails_in and (n in rules.fails_at or not rules.fails_at):
             raise rules.failure()
 
-    def prepare(self, n, clip, mask):
+    def prepare(self, n, clip, mask, extras, survey):
         self._note("prepare", n)
         rules.seen[n] = (clip, mask) if rules.keeps else (sorted(clip), sorted(mask))
+        rules.seen_extras[n] = {name: lent if rules.keeps else sorted(lent) for name, lent in extras.items()}
+        rules.seen_survey.setdefault(n, []).append(survey and tuple(sorted(lent) for lent in survey))
         if rules.on_prepare:
             rules.on_prepare()
         if rules.answer:
@@ -69,11 +81,16 @@ class Inpainter:
         first, last = max(n - rules.radius, 0), min(n + rules.radius, self.clip.frames - 1)
         if min(clip) > first or max(clip) < last:
             return ("need", n - rules.radius, n + rules.radius)
+        if self.survey and survey is None:
+            return ("survey",)
+        self.ready[n] = filled(n)
+        if survey:
+            self.ready[n] = sum(int(frame.planes[0][0, 0]) for frame in survey[0].values()) % 256
         return ("ready", n - first, last - n)
 
     def finish(self, n, planes):
         self._note("finish", n)
-        planes[0][:] = filled(n)
+        planes[0][:] = self.ready.pop(n)
         return rules.properties
 
     def discard(self, n):

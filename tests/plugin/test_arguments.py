@@ -114,6 +114,7 @@ def test_settings_are_checked_by_the_engines_rules(engine, clip, mask, setting, 
 def test_names_and_types_are_those_of_the_settings():
     kinds = {int: "int", float: "float", str: "data"}
     expected = "clip:vnode;mask:vnode;" + "".join(f"{f.name}:{kinds[f.type]}:opt;" for f in fields(Settings))
+    expected += "exclude:vnode:opt;reference:vnode:opt;flow_fw:vnode:opt;flow_bw:vnode:opt;"
     assert vs.core.dfvi.Inpaint.signature == expected
     assert vs.core.dfvi.Inpaint.return_signature == "clip:vnode;"
 

@@ -130,7 +130,8 @@ def test_a_failure_to_open_is_an_error_of_creation(engine, clip, mask, log):
     ("answer", "sentence"),
     [
         (("need", 10, 10), "prepare must need frames beyond 10 to 10, got 10 to 10"),
-        (("perhaps",), "prepare must answer source, need or ready, got perhaps"),
+        (("perhaps",), "prepare must answer source, need, survey or ready, got perhaps"),
+        (("survey",), "prepare must ask for a survey whose frames open has named, got none of them"),
         (("need", 1), "IndexError: tuple index out of range"),
         (("ready", "a", 2), "TypeError: 'str' object cannot be interpreted as an integer"),
     ],

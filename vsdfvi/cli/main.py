@@ -11,6 +11,7 @@ from vsdfvi import __version__
 COMMANDS = {
     "doctor": "vsdfvi.cli.doctor",
     "evaluate": "vsdfvi.cli.evaluate",
+    "presets": "vsdfvi.cli.presets",
     "train": "vsdfvi.cli.train",
     "verify": "vsdfvi.cli.verify",
 }

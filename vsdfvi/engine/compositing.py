@@ -39,7 +39,9 @@ def close_seam(
         return values
     target = ring_values(footage, n, ring)
     return tuple(
-        _corrected(footage, n, plane, pixels, values[plane], ring, target[plane] - fill.values[plane], fill.reached[plane])
+        _corrected(
+            footage, n, plane, pixels, values[plane], ring, target[plane] - fill.values[plane], fill.reached[plane]
+        )
         for plane in range(footage.format.planes)
     )
 

@@ -104,6 +104,8 @@ class CompactCompletion:
         # Across a cut there is no motion to complete, and nothing ever walks there.
         if not boxes or footage.cut(n):
             return prefilled
+        if not any(footage.unknown(n, box).any() for box in boxes):
+            return prefilled  # walks pass here, but all of it is measured
         first, last = footage.scene(n, self.radius)
         pairs = np.clip(np.arange(n - CENTRE, n + CENTRE + 1), first, last - 1).tolist()
         windows = [self._window(footage, n, box, k, pairs) for k, box in enumerate(boxes)]

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from vsdfvi.engine.cache import Cache, CacheShare
 from vsdfvi.engine.completion import REFINED_RIM, RIM, FlowCompletion, complete_flow, unknown_flow
 from vsdfvi.engine.flow import estimate_flow, estimator_of, neutralise, refine_flow
-from vsdfvi.engine.plan import FramesNeeded
+from vsdfvi.engine.plan import FramesNeeded, SurveyNeeded
 from vsdfvi.errors import FormatError
-from vsdfvi.frames.masks import Box, hole_of, regions, subsampled
+from vsdfvi.frames.masks import Box, hole_of, joined, regions, subsampled
 from vsdfvi.frames.pixels import Frame, VideoFormat, luma, luma_of, planes_of_luma
 from vsdfvi.kernels import HOST, Device, Packed, Plane, Workers, module_of, pack
 from vsdfvi.kernels.device import Upload
@@ -20,9 +20,12 @@ from vsdfvi.kernels.laplace import laplace_fill
 from vsdfvi.settings import Settings
 
 MARGIN = 48 / 240  # share of the frame's height around a hole that flow is estimated on
-_SHORTEST_MARGIN = 32
+SHORTEST_MARGIN = 32
 _THUMBNAIL = (32, 18)  # cells of the picture that cuts are looked for on
 _SHIFT = 2  # cells that a camera may pan between neighbours
+
+Frames = Mapping[int, Frame]
+"""Frames that the host lends, by number; of a clip that holds one frame for all, that is 0."""
 
 
 class Sized(Protocol):
@@ -42,6 +45,8 @@ class Footage:
         complete: Makes the completed flow of a pair out of prefilled flows; without it these are the completed ones.
         device: Where to compute.
         device_cache: For what lives there; without it, as where the device is the host, ``cache``.
+        extras: Formats of the clips given besides clip and mask, by name: ``exclude``, ``reference``, ``flow_fw``,
+            ``flow_bw``.
 
     Attributes:
         refinements: Of each estimate of flow after the first, whether it is searched down to the full size. A third
@@ -67,8 +72,10 @@ class Footage:
         complete: FlowCompletion | None = None,
         device: Device = HOST,
         device_cache: Cache | CacheShare | None = None,
+        extras: Mapping[str, VideoFormat] | None = None,
     ) -> None:
         self.settings = settings
+        self.extras = dict(extras or {})
         self.format = clip
         self.size = clip.height, clip.width
         self.frames = clip.frames
@@ -80,15 +87,49 @@ class Footage:
         self._device_cache = cache if device_cache is None else device_cache
         self._complete = complete
         self.estimator = estimator_of(settings.flow, device)
-        self._clip: Mapping[int, Frame] = {}
-        self._mask: Mapping[int, Frame] = {}
+        self._clip: Frames = {}
+        self._mask: Frames = {}
+        self._extras: Mapping[str, Frames] = {}
+        self._survey: tuple[Frames, Frames] | None = None
         self.read: set[int] = set()
         self.sampled: set[int] = set()
 
-    def lend(self, clip: Mapping[int, Frame], mask: Mapping[int, Frame]) -> None:
-        """Take the frames of one request; empty mappings take them back."""
+    def lend(
+        self,
+        clip: Frames,
+        mask: Frames,
+        extras: Mapping[str, Frames] | None = None,
+        survey: tuple[Frames, Frames] | None = None,
+    ) -> None:
+        """Take the frames of one request; empty mappings take them back.
+
+        Args:
+            extras: Of the clips given besides clip and mask, by name.
+            survey: Frames of clip and mask that the survey names, where it was asked for.
+        """
         self._clip, self._mask = clip, mask
+        self._extras, self._survey = extras or {}, survey
         self.read, self.sampled = set(), set()
+
+    def survey(self) -> tuple[Frames, Frames]:
+        """Frames of clip and mask, spread over the whole clip: ``Inpainter.survey`` names them.
+
+        Of a mask that stands still, its one frame. They are the host's, and lent for this request alone.
+
+        Raises:
+            SurveyNeeded: They are not lent.
+        """
+        if self._survey is None:
+            raise SurveyNeeded
+        return self._survey
+
+    def extra(self, name: str, n: int) -> Frame:
+        """Frame n of a clip that was given besides clip and mask."""
+        key = 0 if self.extras[name].frames == 1 else n
+        if key not in self._extras[name]:
+            raise FramesNeeded(n)
+        self.read.add(n)
+        return self._extras[name][key]
 
     def frame(self, n: int) -> Frame:
         """Frame n of the clip."""
@@ -115,14 +156,47 @@ class Footage:
 
         return self._cache.get(("hole", key), make, lambda hole: hole.nbytes + 64)
 
+    def barred(self, n: int) -> Plane:
+        """Where nothing may be taken from frame n: its hole, and what the clip ``exclude`` marks."""
+        if not self.excludes:
+            return self.hole(n)
+
+        def make() -> Plane:
+            hole, excluded = self.hole(n), hole_of(self.extra("exclude", n).planes[0], 0)
+            if hole.is_empty or excluded.is_empty:
+                return excluded if hole.is_empty else hole
+            return joined(hole, excluded)
+
+        return self._cache.get(("barred", self._barred_key(n)), make, lambda plane: plane.nbytes + 64)
+
+    @property
+    def excludes(self) -> bool:
+        """Whether there is a clip that says where nothing may be taken from."""
+        return "exclude" in self.extras
+
+    def excluded_on(self, n: int, plane: int, box: Box) -> NDArray[np.uint8]:
+        """What is ``barred`` on a box of a plane and not hole there, on the host; the box is given as in ``barred_on``.
+
+        Its sides are multiples of the subsampling.
+        """
+        if not self.excludes:
+            return np.zeros(_shape_on(self.format, plane, box), np.uint8)
+        excluded: NDArray[np.uint8] = self.barred_on(n, plane, box) & (1 - self._plane_hole(n, plane, box))
+        return excluded
+
+    def barred_on(self, n: int, plane: int, box: Box) -> NDArray[np.uint8]:
+        """``barred`` on a box of a plane, on the host; the box is given in pixels of plane 0."""
+        x0, y0, x1, y1 = box
+        return subsampled(self.barred(n).crop(x0, y0, x1 - x0, y1 - y0), *self.format.subsampling(plane))
+
     def block_hole(self, n: int) -> Plane:
-        """The hole of frame n grown to whole blocks of pixels that share a chroma sample.
+        """``barred`` grown to whole blocks of pixels that share a chroma sample.
 
         What lies outside it is known in every plane: a walk that stopped at a known pixel inside would find its luma,
         and damaged chroma.
         """
         align_x, align_y = 1 << self.format.subsampling_w, 1 << self.format.subsampling_h
-        hole = self.hole(n)
+        hole = self.barred(n)
         if hole.is_empty or align_x * align_y == 1:
             return hole
 
@@ -135,26 +209,38 @@ class Footage:
             blocks[:] = blocks.max(axis=(1, 3), keepdims=True)
             return Plane(left, top, whole)
 
-        return self._cache.get(("block hole", 0 if self._still_mask else n), make, lambda plane: plane.nbytes + 64)
+        return self._cache.get(("block hole", self._barred_key(n)), make, lambda plane: plane.nbytes + 64)
+
+    def _barred_key(self, n: int) -> int:
+        """The frame number that stands for all frames whose ``barred`` is this one's."""
+        still = self._still_mask and (not self.excludes or self.extras["exclude"].frames == 1)
+        return 0 if still else n
 
     def hole_there(self, n: int, *, blocks: bool) -> tuple[Plane, NDArray[np.uint8]]:
-        """The hole of frame n, or its ``block_hole``, and its samples on the device."""
-        hole = self.block_hole(n) if blocks else self.hole(n)
+        """What is ``barred`` in frame n, or its ``block_hole``, and the samples of that on the device."""
+        hole = self.block_hole(n) if blocks else self.barred(n)
         if self.device.is_host:
             return hole, hole.samples
-        key = "hole", blocks, 0 if self._still_mask else n
+        key = "hole", blocks, self._barred_key(n)
         return hole, self.remember_there(key, lambda: self.device.put(hole.samples))
 
     def boxes(self, n: int) -> list[Box]:
-        """Where flow between frames n and n + 1 exists: around the holes of both, or on the whole frame."""
+        """Where flow between frames n and n + 1 exists: where walks pass, or on the whole frame.
+
+        That is around what is barred in both; and, as a walk goes on through known picture for ``min_distance`` frames,
+        around holes that it comes from.
+        """
         if self._complete is not None and self._complete.whole:
             return [(0, 0, self.size[1], self.size[0])]
-        margin = max(_SHORTEST_MARGIN, round(MARGIN * self.size[0]))
+        margin = max(SHORTEST_MARGIN, round(MARGIN * self.size[0]))
 
         def make() -> list[Box]:
-            return regions([self.hole(n), self.hole(n + 1)], margin, self.size)
+            far = self.settings.min_distance
+            around = range(max(0, n - far + 1), min(self.frames, n + far + 1))
+            holes = [self.barred(k) if k in (n, n + 1) else self.hole(k) for k in around]
+            return regions(holes, margin, self.size)
 
-        return self._cache.get(("boxes", 0 if self._still_mask else n), make, lambda boxes: 64 * len(boxes))
+        return self._cache.get(("boxes", self._barred_key(n)), make, lambda boxes: 64 * len(boxes))
 
     def flow(self, n: int) -> Packed:
         """Completed flow between frames n and n + 1, both ways, on ``boxes(n)``, in pixels of the frame.
@@ -195,13 +281,52 @@ class Footage:
         """Where flow between frames n and n + 1 is not measured, on a box, on the grid of flow; x0 ... are aligned."""
         scale = self.flow_scale
         rim = max(1, round(REFINED_RIM * self.size[0] / scale))
+        if self.given_flow:
+            hole = self._unmeasured(n, box)
+            return coarser_hole(hole, scale)
         grown = rim * scale
         x0, y0, x1, y1 = box[0] - grown, box[1] - grown, box[2] + grown, box[3] + grown
         hole = np.maximum(*(self.hole(k).crop(x0, y0, x1 - x0, y1 - y0) for k in (n, n + 1)))
         return unknown_flow(coarser_hole(hole, scale), rim)[rim:-rim, rim:-rim]
 
+    @property
+    def given_flow(self) -> bool:
+        """Whether flow is given, and not measured."""
+        return "flow_fw" in self.extras
+
+    def _unmeasured(self, n: int, box: Box) -> NDArray[np.uint8]:
+        """Where flow between frames n and n + 1 is not given, on a box of the frame: hole of either, or no number."""
+
+        def make() -> Plane:
+            given = self.extra("flow_fw", n), self.extra("flow_bw", n + 1)
+            numbers = np.logical_and.reduce([np.isfinite(plane) for frame in given for plane in frame.planes[:2]])
+            return hole_of(~numbers, 0)
+
+        x0, y0, x1, y1 = box
+        missing = self._cache.get(("no flow", n), make, lambda plane: plane.nbytes + 64)
+        parts = [self.hole(n), self.hole(n + 1), missing]
+        unmeasured: NDArray[np.uint8] = np.maximum.reduce([part.crop(x0, y0, x1 - x0, y1 - y0) for part in parts])
+        return unmeasured
+
+    def _take_flow(self, n: int, box: Box) -> NDArray[np.float32]:
+        """Given flow between frames n and n + 1 on a box, on the grid of flow, completed, where flow is measured.
+
+        Frame n of ``flow_bw`` points into frame n - 1, so that the way back from n + 1 is its frame n + 1.
+        """
+        x0, y0, x1, y1 = box
+        given = self.extra("flow_fw", n), self.extra("flow_bw", n + 1)
+        planes = np.stack([plane[y0:y1, x0:x1] for frame in given for plane in frame.planes[:2]]).astype(np.float32)
+        unknown, scale = self._unmeasured(n, box), self.flow_scale
+        planes[:, unknown > 0] = 0
+        flow = self.measuring.put(np.stack([coarser(plane, scale) for plane in planes]) / np.float32(scale))
+        return complete_flow(flow, coarser_hole(unknown, scale)) * np.float32(scale)
+
     def _make_flow(self, n: int) -> Packed:
         scale = self.flow_scale
+        if self.given_flow:
+            boxes = self.boxes(n)
+            corners = [(box[0] // scale, box[1] // scale) for box in boxes]
+            return pack(corners, [self._take_flow(n, box) for box in boxes], self.measuring)
         corners, jobs = [], []
         for box in self.boxes(n):
             x0, y0, x1, y1 = box
@@ -229,7 +354,7 @@ class Footage:
         return flow * np.float32(self.flow_scale)
 
     def source(self, n: int, boxes: list[Box]) -> tuple[Packed, ...]:
-        """The planes of frame n on some boxes, as numbers in codes, with known samples extended into the hole.
+        """The planes of frame n on some boxes, as numbers in codes, with known samples extended into what is barred.
 
         They live on the device.
         """
@@ -246,8 +371,8 @@ class Footage:
         whole = self._plane_there(n, plane)
         corners, stacks = [], []
         for box in boxes:
-            values = self._numbers(whole, plane, box)
-            stacks.append(laplace_fill(values[None], self._plane_hole(n, plane, box), tolerance))
+            values = self.numbers(whole, plane, box)
+            stacks.append(laplace_fill(values[None], self.barred_on(n, plane, box), tolerance))
             corners.append((box[0] >> right, box[1] >> down))
         return pack(corners, stacks, self.device)
 
@@ -280,9 +405,9 @@ class Footage:
 
         The box is given in pixels of plane 0.
         """
-        return self._numbers(self.frame(n).planes[plane], plane, box), self._plane_hole(n, plane, box)
+        return self.numbers(self.frame(n).planes[plane], plane, box), self._plane_hole(n, plane, box)
 
-    def _numbers(self, whole: NDArray[np.generic], plane: int, box: Box) -> NDArray[np.float32]:
+    def numbers(self, whole: NDArray[np.generic], plane: int, box: Box) -> NDArray[np.float32]:
         """A box of a whole plane as float32 in codes, where the plane is."""
         right, down = self.format.subsampling(plane)
         x0, y0, x1, y1 = box
@@ -331,6 +456,12 @@ class Footage:
         while last < self.frames - 1 and last - n < reach and not self.cut(last):
             last += 1
         return first, last
+
+
+def _shape_on(video_format: VideoFormat, plane: int, box: Box) -> tuple[int, int]:
+    """The shape of a box, given in pixels of plane 0, on a plane."""
+    right, down = video_format.subsampling(plane)
+    return (box[3] - box[1]) >> down, (box[2] - box[0]) >> right
 
 
 def picture_change(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:

@@ -115,7 +115,9 @@ def _measure(view: _View, hole: Array, target: Array, filled: Array, there: NDAr
     # The narrow side of a ring that is smoothed by itself alone would count as flat or as steep by chance.
     flat = there & (across <= np.quantile(across[there], _FLAT))
     bright = own_smooth[view.ring][flat].astype(np.float64)
-    squares = np.stack([own_fine[flat] ** 2, made_fine[flat] ** 2, (own_fine - made_fine)[flat] ** 2]).astype(np.float64)
+    squares = np.stack([own_fine[flat] ** 2, made_fine[flat] ** 2, (own_fine - made_fine)[flat] ** 2]).astype(
+        np.float64
+    )
     order = np.argsort(bright, kind="stable")
     parts = np.array_split(order, max(1, min(_BINS, order.size // _FEWEST)))
     levels = np.array([bright[part].mean() for part in parts])

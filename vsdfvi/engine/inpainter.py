@@ -11,15 +11,19 @@ from vsdfvi.engine.bridging import BridgedCompletion
 from vsdfvi.engine.cache import Cache
 from vsdfvi.engine.compositing import close_seam
 from vsdfvi.engine.computing import device_cache, open_device, retried
-from vsdfvi.engine.footage import Footage
+from vsdfvi.engine.footage import Footage, Frames
 from vsdfvi.engine.grain import add_grain
 from vsdfvi.engine.paper_samples import Picture
-from vsdfvi.engine.plan import FramesNeeded, Span, widened
+from vsdfvi.engine.plan import SURVEY_FRAMES, FramesNeeded, Span, SurveyNeeded, survey_of, widened
 from vsdfvi.engine.record import noted, open_record, properties_of
+from vsdfvi.engine.reference import with_reference
+from vsdfvi.engine.rejection import rejected_frames
+from vsdfvi.engine.softening import softened
 from vsdfvi.engine.synthesis import WITHOUT_A_NETWORK, fill, synthesise
 from vsdfvi.engine.tracing import trace
 from vsdfvi.engine.views import OF_THE_HOLE_ALONE, Repair, render, repair_of
-from vsdfvi.frames.pixels import Frame, VideoFormat, to_samples
+from vsdfvi.errors import SettingError
+from vsdfvi.frames.pixels import VideoFormat, to_samples
 from vsdfvi.kernels import Workers, return_free_memory
 from vsdfvi.settings import Settings
 
@@ -39,15 +43,32 @@ class Inpainter:
     ``prepare`` is called with the frames at hand and says what it still needs, until a frame is ready; ``finish`` then
     writes it. Frame n is a function of clip, mask and settings alone.
 
+    Args:
+        extras: Formats of the clips given besides clip and mask, by name; ``Footage`` knows the names.
+
     Attributes:
         reach: Frames on each side of a frame that it may ever need.
+        extra_reach: The same for each of the extra clips.
+        survey: Frames of the whole clip that it may ask for as well, ascending.
     """
 
-    def __init__(self, settings: Settings, clip: VideoFormat, mask: VideoFormat) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clip: VideoFormat,
+        mask: VideoFormat,
+        extras: Mapping[str, VideoFormat] | None = None,
+    ) -> None:
         self.settings = settings
-        self.reach = settings.radius + settings.keyframe_interval + 1
+        for name in ("exclude", "reference"):
+            if settings.propagation == "paper" and name in (extras or {}):
+                raise SettingError("propagation", f"trace where {name} is given", settings.propagation)
+        self.survey = survey_of(clip.frames, SURVEY_FRAMES) if settings.unmix else ()
+        # A walk of the farthest key frame's, and the holes that the boxes of its last flow are drawn around.
+        self.reach = settings.radius + settings.keyframe_interval + settings.min_distance
         if settings.propagation == "paper":
-            self.reach = settings.window + 1
+            self.reach = settings.window + settings.min_distance
+        self._rejected = rejected_frames(settings.reject, clip.frames)
         self._frames = clip.frames
         self._workers = Workers(settings.worker_count)
         self._cache = Cache(settings.memory << 20)
@@ -56,10 +77,11 @@ class Inpainter:
         with self.device.active():
             complete, self._generator = self._load_networks()
             self._footage = Footage(
-                settings, clip, mask, self._cache, self._workers, complete, self.device, self._device_cache
+                settings, clip, mask, self._cache, self._workers, complete, self.device, self._device_cache, extras
             )
         if complete is not None:
             self.reach += complete.radius
+        self.extra_reach = {name: self._reach_of(name) for name in extras or {}}
         self._ready: dict[int, _Made] = {}
         self._finished = 0
         self._sampled = 0, -1  # first and last frame that the frame before sampled, counted from it
@@ -79,26 +101,45 @@ class Inpainter:
             generator = generator_of(settings, self.device)
         return complete, generator
 
-    def prepare(self, n: int, clip: Mapping[int, Frame], mask: Mapping[int, Frame]) -> Reply:
+    def _reach_of(self, extra: str) -> int:
+        """Frames of an extra clip, on each side of a frame, that it may ever need."""
+        return self.settings.keyframe_interval if extra == "reference" else self.reach
+
+    def prepare(
+        self,
+        n: int,
+        clip: Frames,
+        mask: Frames,
+        extras: Mapping[str, Frames] | None = None,
+        survey: tuple[Frames, Frames] | None = None,
+    ) -> Reply:
         """Make frame n, as far as the lent frames allow.
 
+        Args:
+            extras: By name, the frames of each extra clip that go with the clip's, within ``extra_reach`` of n.
+            survey: The frames of clip and mask that ``survey`` names, once they were asked for.
+
         Returns:
-            ``("source",)``: nothing is missing in frame n. ``("need", first, last)``: lend these frames of clip and
-            mask and call again. ``("ready", before, after)``: call ``finish``; frames so far on each side were read,
-            which is a good guess for the next frame.
+            ``("source",)``: nothing is missing in frame n, or it is rejected. ``("need", first, last)``: lend these
+            frames of clip and mask and call again. ``("survey",)``: lend those of the survey as well, and call again.
+            ``("ready", before, after)``: call ``finish``; frames so far on each side were read, which is a good guess
+            for the next frame.
         """
-        self._footage.lend(clip, mask)
+        self._footage.lend(clip, mask, extras, survey)
         try:
             with self._workers.active(), self.device.active():
-                if self.settings.view == "result" and self._footage.hole(n).is_empty:
+                if self.settings.view == "result" and self._is_left(n):
                     if self._record is not None:
-                        self._record.handed_through(n, clip[n].planes)
+                        reason = ("rejected",) if n in self._rejected else ()
+                        self._record.handed_through(n, clip[n].planes, *reason)
                     return ("source",)
                 made = retried(lambda: self._make(n), self.device, self._device_cache)
         except FramesNeeded as needed:
             have = Span(min(clip), max(clip))
             wider = widened(have, needed.frame, n, self.reach, self._frames)
             return ("need", wider.first, wider.last)
+        except SurveyNeeded:
+            return ("survey",)
         finally:
             read, sampled = self._footage.read | {n}, self._footage.sampled
             self._footage.lend({}, {})
@@ -111,20 +152,25 @@ class Inpainter:
         """Frame n's repair, and the view of it that replaces the frame: each None where it is not asked for."""
         self._footage.send_ahead(range(n + self._sampled[0], n + self._sampled[1] + 1))
         view = self.settings.view
-        unasked = view in OF_THE_HOLE_ALONE or self._footage.hole(n).is_empty
+        unasked = view in OF_THE_HOLE_ALONE or self._is_left(n)
         repair = None if unasked else self._repair(n)
         return repair, None if view == "result" else render(self._footage, n, view, repair)
+
+    def _is_left(self, n: int) -> bool:
+        """Whether frame n comes back as it is."""
+        return n in self._rejected or self._footage.hole(n).is_empty
 
     def _repair(self, n: int) -> Repair:
         """How frame n's hole is filled."""
         if self.settings.propagation == "paper":
             return paper.repair(self._footage, n, self._cache, self._fill)
-        traced = trace(self._footage, n)
+        traced = with_reference(self._footage, n, trace(self._footage, n))
         values, fill = synthesise(self._footage, n, traced, self._device_cache, self._generator)
         if self.settings.seam:
             values = close_seam(self._footage, n, traced.pixels, values, traced.ring, fill)
         if self.settings.grain:
             values = add_grain(self._footage, n, traced.pixels, values, traced.ring, fill)
+        values = softened(self._footage, n, traced.pixels, values)
         samples = tuple(to_samples(value, self._footage.format) for value in values)
         return repair_of(traced, samples, self.settings.consistency, self.device)
 

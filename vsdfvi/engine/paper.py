@@ -19,6 +19,7 @@ from vsdfvi.engine.cache import Cache
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.paper_samples import Block, Picture, hole_values, inside_box, placed
 from vsdfvi.engine.propagation import HolePixels, hole_pixels
+from vsdfvi.engine.softening import softened
 from vsdfvi.engine.views import Repair
 from vsdfvi.errors import EngineError
 from vsdfvi.frames.masks import regions
@@ -210,7 +211,8 @@ def _placed_hole(x: NDArray[np.int32], y: NDArray[np.int32]) -> Plane:
 def _filled(footage: Footage, block: Block, k: int) -> _Filled:
     """What has become of frame k."""
     begin, end = block.spans[k]
-    planes = (hole_values(footage, block, k, plane)[0] for plane in range(footage.format.planes))
+    planes = tuple(hole_values(footage, block, k, plane)[0] for plane in range(footage.format.planes))
+    planes = softened(footage, block.first + k, block.pixels[k], planes)
     distance = block.origin_frame[begin:end] - np.int32(k)
     distance[distance == 0] = -1  # seen in this very frame: it came back from a neighbour that was filled with it
     distance[block.invented[begin:end] == 1] = 0

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+SURVEY_FRAMES = 32
+"""Frames of a survey of the whole clip. All are lent at once: of 1920x1080, 4:2:0 in 8 bit, they take 95 MiB."""
+
 STRIDES = (1, 2, 4, 8)
 """Distances first asked for around a frame; beyond the last, a side doubles."""
 
@@ -16,6 +19,10 @@ class FramesNeeded(Exception):
     def __init__(self, frame: int) -> None:
         super().__init__(f"frame {frame}")
         self.frame = frame
+
+
+class SurveyNeeded(Exception):
+    """The survey is wanted, and the host has not lent its frames. Caught by the inpainter, which asks for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,19 @@ def widened(span: Span, wanted: int, frame: int, reach: int, frames: int) -> Spa
     if wanted < span.first:
         return Span(max(0, frame - grown), span.last)
     return Span(span.first, min(frames - 1, frame + grown))
+
+
+def survey_of(frames: int, count: int) -> tuple[int, ...]:
+    """Frames spread evenly over a whole clip, its first and last included, ascending; all of them where it is short.
+
+    Args:
+        frames: Length of the clip.
+        count: Frames to take at most, 2 or more.
+    """
+    if frames <= count:
+        return tuple(range(frames))
+    gaps = count - 1
+    return tuple((2 * k * (frames - 1) + gaps) // (2 * gaps) for k in range(count))
 
 
 def keyframes(frame: int, interval: int, first: int, last: int) -> tuple[int, ...]:

@@ -105,6 +105,7 @@ def walk(
     limit: float,
     blocks: bool = False,
     flow: Callable[[int], Packed] | None = None,
+    nearest: int = 1,
 ) -> Trajectories:
     """Walk pixels of frame n along completed flow, frame by frame, composing one trajectory for each.
 
@@ -118,6 +119,7 @@ def walk(
         limit: Forward/backward disagreement, in pixels, that loses a walk.
         blocks: Known is what is known in every plane (``Footage.block_hole``); else what is known in plane 0.
         flow: Between frames n and n + 1, by n; ``Footage.flow`` unless given.
+        nearest: Frames away from which a walk may stop; it goes on through known picture before.
     """
     flow = footage.flow if flow is None else flow
     arrays, count = footage.device.arrays, x.size
@@ -132,8 +134,8 @@ def walk(
             break
         hole, there = footage.hole_there(entered, blocks=blocks)
         trace_step(
-            *places, error, state, flow(pair), hole, size=footage.size, later=later, step=step, stop=stop,
-            scale=footage.flow_scale, limit=limit, hole_there=there,
+            *places, error, state, flow(pair), hole, size=footage.size, later=later, step=step,
+            stop=stop and step >= nearest, scale=footage.flow_scale, limit=limit, hole_there=there,
         )  # fmt: skip
         some_met, some_walk = arrays.stack([(state == step).any(), (state == 0).any()]).tolist()
         if some_met:
@@ -158,8 +160,9 @@ def find_sources(
     """
     settings = footage.settings
     first = walk(
-        footage, n, x, y, later=later, steps=settings.radius, stop=True, limit=settings.consistency, blocks=blocks
-    )
+        footage, n, x, y, later=later, steps=settings.radius, stop=True, limit=settings.consistency, blocks=blocks,
+        nearest=settings.min_distance,
+    )  # fmt: skip
     found = [first]
     for _ in range(settings.sources - 1):
         if not found[-1].steps:

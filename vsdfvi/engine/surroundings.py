@@ -57,9 +57,9 @@ def _make_ring(footage: Footage, n: int, pixels: HolePixels) -> Ring:
     height, width = footage.size
     wide = min(max(round(WIDTH * height), _NARROWEST), _WIDEST)
     hole, blocks = footage.hole(n), footage.block_hole(n)
-    rows, columns = blocks.samples.shape
-    x0, y0 = max(0, blocks.x - wide), max(0, blocks.y - wide)
-    x1, y1 = min(width, blocks.x + columns + wide), min(height, blocks.y + rows + wide)
+    rows, columns = hole.samples.shape
+    x0, y0 = max(0, hole.x - wide), max(0, hole.y - wide)
+    x1, y1 = min(width, hole.x + columns + wide), min(height, hole.y + rows + wide)
     missing = hole.crop(x0, y0, x1 - x0, y1 - y0)
     # Labels of the nearest missing pixel: OpenCV looks for the nearest zero.
     away, label = cv2.distanceTransformWithLabels(

@@ -10,6 +10,7 @@ from vsdfvi.engine.cache import Cache, CacheShare
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.plan import keyframes
 from vsdfvi.engine.propagation import HolePixels, walk
+from vsdfvi.engine.reference import with_reference
 from vsdfvi.engine.tracing import RingBlend, RingFill, Traced, lights_of, shown_by, trace
 from vsdfvi.frames.masks import Box, regions
 from vsdfvi.frames.pixels import Colours
@@ -40,7 +41,7 @@ def synthesise(
         generator: The network behind the setting ``synthesis``, where there is one.
     """
     device = footage.device
-    unreached = device.get(~(traced.earlier.found | traced.later.found))
+    unreached = device.get(traced.unreached)
     values = [value.copy() for value in traced.values]
     reached = [flags.copy() for flags in traced.reached]
     deep, fill = _deep(traced.pixels, unreached), traced.fill
@@ -148,14 +149,15 @@ def _make_keyframe(footage: Footage, n: int, generator: "Generator | None") -> t
         height, width = footage.size
         boxes = [(0, 0, width, height)]
         return footage.source(n, boxes)
-    traced = trace(footage, n)
+    traced = with_reference(footage, n, trace(footage, n))
     device = footage.device
     home = get_together(device, [*traced.values, *traced.reached])
     seen = list(zip(home[: len(traced.values)], home[len(traced.values) :], strict=True))
     planes: list[list[NDArray[np.float32]]] = [[] for _ in range(footage.format.planes)]
     for box in boxes:
         pictures = [_placed(footage, n, traced.pixels, plane, box, *seen[plane]) for plane in range(len(planes))]
-        for plane, filled in enumerate(fill(footage, n, pictures, generator)):
+        excluded = [footage.excluded_on(n, plane, box) for plane in range(len(planes))]
+        for plane, filled in enumerate(fill(footage, n, pictures, generator, excluded)):
             planes[plane].append(filled[None])
     packed = []
     for plane in range(footage.format.planes):
@@ -189,12 +191,18 @@ def fill(
     n: int,
     pictures: list[tuple[NDArray[np.float32], NDArray[np.uint8]]],
     generator: "Generator | None" = None,
+    excluded: list[NDArray[np.uint8]] | None = None,
 ) -> list[NDArray[np.float32]]:
     """Planes of a box of frame n with their holes filled from the box itself, or by a network; all on the host.
 
     Shapes:
         pictures: for each plane, values in codes ``(height, width)`` float32, and its hole, uint8.
+        excluded: for each plane, uint8, 1 = known, and not to be taken from; smooth in what is returned.
     """
+    bar = None
+    if excluded is not None and any(plane.any() for plane in excluded):
+        pictures = [_without(footage, *picture, plane) for picture, plane in zip(pictures, excluded, strict=True)]
+        bar = excluded
     if footage.settings.synthesis == "diffusion" or not any(hole.any() for _, hole in pictures):
         settled = float(footage.format.peak * _SETTLED)
         return [laplace_fill(values[None], hole, settled)[0] for values, hole in pictures]
@@ -205,10 +213,15 @@ def fill(
     scales = [(height // hole.shape[0], width // hole.shape[1]) for _, hole in pictures]
     image = np.stack([_repeated(values, scale) for (values, _), scale in zip(pictures, scales, strict=True)])
     hole = np.maximum.reduce([_repeated(hole, scale) for (_, hole), scale in zip(pictures, scales, strict=True)])
+    barred = hole
+    if bar is not None:
+        barred = np.maximum.reduce([hole, *(_repeated(plane, scale) for plane, scale in zip(bar, scales, strict=True))])
     if generator is None:
         peak = np.float32(footage.format.peak)
-        filled = footage.device.get(exemplar_fill(footage.device.put(image / peak), hole)) * peak
+        source = None if bar is None else 1 - barred
+        filled = footage.device.get(exemplar_fill(footage.device.put(image / peak), hole, source=source)) * peak
     else:
+        hole = barred  # it sees the whole picture
         filled = _generated(generator, Colours(footage.frame(n), footage.format), image, hole)
     planes = []
     for channel, ((values, missing), (down, right)) in enumerate(zip(pictures, scales, strict=True)):
@@ -216,6 +229,15 @@ def fill(
         small = filled[channel].reshape(rows, down, columns, right).mean(axis=(1, 3))
         planes.append(np.where(missing, small, values))
     return planes
+
+
+def _without(
+    footage: Footage, values: NDArray[np.float32], hole: NDArray[np.uint8], excluded: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """A plane with what is excluded gone over smoothly, and its hole."""
+    settled = float(footage.format.peak * _SETTLED)
+    smooth = laplace_fill(values[None], np.maximum(hole, excluded), settled)[0]
+    return np.where(excluded, smooth, values), hole
 
 
 def _generated(
@@ -243,12 +265,15 @@ def _diffuse(
         height, width = footage.format.plane_shape(plane)
         x0, x1 = max(0, int(column[left].min()) - 1), min(width, int(column[left].max()) + 2)
         y0, y1 = max(0, int(row[left].min()) - 1), min(height, int(row[left].max()) + 2)
+        if footage.excludes:  # what may be taken can lie anywhere
+            x0, y0, x1, y1 = 0, 0, width, height
         part = footage.frame(n).planes[plane][y0:y1, x0:x1].astype(np.float32)
         if footage.format.is_float:
             part = np.nan_to_num(part, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         inside = (column >= x0) & (column < x1) & (row >= y0) & (row < y1)
         part[row[inside] - y0, column[inside] - x0] = values[plane][inside]
-        hole = np.zeros(part.shape, np.uint8)
+        right, down = footage.format.subsampling(plane)
+        hole = footage.excluded_on(n, plane, (x0 << right, y0 << down, x1 << right, y1 << down))
         hole[row[left] - y0, column[left] - x0] = 1
         filled = laplace_fill(part[None], hole, float(footage.format.peak * _SETTLED))[0]
         values[plane][left] = filled[row[left] - y0, column[left] - x0]

@@ -88,6 +88,7 @@ class Traced:
         doubt: float32 ``(pixels)``: error that the ring around the hole shows with these sources, in codes.
         ring: Where the known picture around the hole is.
         fill: What the ring would show if it were hole.
+        given: bool ``(pixels)``: those that no walk found, and the reference shows; None without a reference.
     """
 
     pixels: HolePixels
@@ -100,6 +101,17 @@ class Traced:
     doubt: NDArray[np.float32]
     ring: Ring
     fill: RingFill
+    given: NDArray[np.bool_] | None = None
+
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        """Which pixels a walk found, on the device."""
+        return self.earlier.found | self.later.found
+
+    @property
+    def unreached(self) -> NDArray[np.bool_]:
+        """Which pixels are left to invent, on the device."""
+        return ~self.found if self.given is None else ~(self.found | self.given)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,8 +100,16 @@ def repair_of(traced: Traced, samples: tuple[NDArray[np.generic], ...], consiste
         samples,
         np.where(invented, 0, distance).astype(np.int32),
         np.exp(-error.astype(np.float64) / consistency).astype(np.float32),
-        np.where(invented, INVENTED, TRACED).astype(np.uint8),
+        _origin_of(traced, invented, device),
     )
+
+
+def _origin_of(traced: Traced, unfound: NDArray[np.bool_], device: Device) -> NDArray[np.uint8]:
+    """Where each pixel of the hole is from, given which of them no walk has found."""
+    origin = np.where(unfound, INVENTED, TRACED).astype(np.uint8)
+    if traced.given is not None:
+        origin[device.get(traced.given)] = REFERENCE
+    return origin
 
 
 def render(footage: Footage, n: int, view: str, repair: Repair | None) -> tuple[NDArray[np.generic], ...]:

@@ -38,6 +38,17 @@ def hole_of(mask: NDArray[np.generic], dilate: int) -> Plane:
     return Plane(x0, y0, np.ascontiguousarray(part))
 
 
+def joined(first: Plane, second: Plane) -> Plane:
+    """Two holes, neither empty, as one."""
+    corners = [
+        (plane.x, plane.y, plane.x + plane.samples.shape[1], plane.y + plane.samples.shape[0])
+        for plane in (first, second)
+    ]
+    x0, y0, x1, y1 = _hull(corners)
+    parts = [plane.crop(x0, y0, x1 - x0, y1 - y0) for plane in (first, second)]
+    return Plane(x0, y0, np.maximum(*parts))
+
+
 def regions(holes: list[Plane], margin: int, size: tuple[int, int]) -> list[Box]:
     """Disjoint boxes that hold the holes with a margin around each, in reading order.
 

@@ -1,0 +1,11 @@
+"""Sets of settings for the kinds of defect that people bring. What a call gives beside a preset counts more."""
+
+PRESETS: dict[str, dict[str, int | float | str]] = {
+    "dirt": {"radius": 4, "keyframe_interval": 4},
+    "scratch": {"radius": 12, "dilate": 1},
+    "logo": {"radius": 60, "dilate": 2, "keyframe_interval": 48},
+    "subtitle": {"radius": 48, "dilate": 2},
+    "dropout": {"radius": 3, "keyframe_interval": 4},
+    "object": {"radius": 48, "dilate": 4},
+}
+"""For each, what differs from the defaults. docs/settings.md says why."""
