@@ -28,6 +28,7 @@ from vsdfvi.evaluation.measures import GRAIN_SIGMA, psnr  # noqa: E402
 from vsdfvi.kernels import Workers  # noqa: E402
 from vsdfvi.kernels.exemplar import exemplar_fill  # noqa: E402
 from vsdfvi.kernels.laplace import laplace_fill  # noqa: E402
+from vsdfvi.kernels.meld import meld_fill  # noqa: E402
 
 PHOTOGRAPHS = (
     "astronaut", "camera", "chelsea", "coffee", "rocket", "brick", "gravel", "grass", "coins", "motorcycle_left"
@@ -52,6 +53,7 @@ def by_opencv(method: int) -> Callable[[Image, Hole], Image]:
 
 
 FILLS: dict[str, Callable[[Image, Hole], Image]] = {
+    "meld": meld_fill,
     "exemplar": exemplar_fill,
     "diffusion": diffusion,
     "telea": by_opencv(cv2.INPAINT_TELEA),

@@ -14,8 +14,8 @@ from vsdfvi.frames.masks import Box, regions
 from vsdfvi.frames.pixels import Colours
 from vsdfvi.kernels import Packed, pack, sample_lanczos
 from vsdfvi.kernels.device import get_together
-from vsdfvi.kernels.exemplar import exemplar_fill
 from vsdfvi.kernels.laplace import laplace_fill
+from vsdfvi.kernels.meld import meld_fill
 
 if TYPE_CHECKING:
     from vsdfvi.engine.generator import Generator  # which imports torch
@@ -192,7 +192,7 @@ def fill(
     hole = np.maximum.reduce([_repeated(hole, scale) for (_, hole), scale in zip(pictures, scales, strict=True)])
     if generator is None:
         peak = np.float32(footage.format.peak)
-        filled = footage.device.get(exemplar_fill(footage.device.put(image / peak), hole)) * peak
+        filled = footage.device.get(meld_fill(footage.device.put(image / peak), hole)) * peak
     else:
         filled = _generated(generator, Colours(footage.frame(n), footage.format), image, hole)
     planes = []
