@@ -1,4 +1,4 @@
-"""What the kernels of structure.h and meld.h say, and the newer ones of exemplar.h, stated slowly, a pixel at a time."""
+"""What the kernels of structure.h and meld.h say, and the newer ones of exemplar.h, stated slowly, one by one."""
 
 import numpy as np
 from reference_exemplar import DEPTH, RADIUS, around, patch
@@ -31,7 +31,7 @@ def tensor(plane, pixels, slopes, bell, contrast):
 
 def step(planes, weights, pixels, size):
     """The planes after one step."""
-    count, height, width = planes.shape
+    count, _, width = planes.shape
     out = planes.copy()
     near = [np.pad(each, 1, mode="edge") for each in weights]
     for c, at in ((c, int(at)) for c in range(count) for at in pixels):
@@ -94,7 +94,7 @@ def testify(planes, pixels, match, costs, confidence, count):
 
 def slopes(planes, hole, pixels, origin):
     """Sum over neighbours of the difference that the copied picture has there."""
-    count, height, width = planes.shape
+    _, height, width = planes.shape
     out = np.zeros(planes.shape, np.float32)
 
     def known(y, x):

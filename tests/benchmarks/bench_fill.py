@@ -3,12 +3,13 @@
     python tests/benchmarks/bench_fill.py [--clips FOLDER] [--frames 2] [--holes 2] [--sheet FILE.png]
 
 Photographs are scikit-image's, at 240 lines, as a small film has them. Clips are all that OpenCV can read in a folder.
-Holes are boxes, discs, strips at an angle and letters, 12 to 60 pixels long, drawn from a seed. Fills are given what the engine gives
-them: planes Y, U and V of one size, the hole and 64 pixels around it. Beside ours stand the smooth fill, and OpenCV's
-Telea and Navier-Stokes, which see planes of 8 bit.
+Holes are boxes, discs, strips at an angle and letters, 12 to 60 pixels long, drawn from a seed. Fills are given what
+the engine gives them: planes Y, U and V of one size, the hole and 64 pixels around it. Beside ours stand patches alone,
+the smooth fill, and OpenCV's Telea and Navier-Stokes, which see planes of 8 bit.
 
-``psnr`` is the mean over holes of the PSNR of luma in the hole, ``pooled`` that of all holes' pixels together; ``grain``
-is the energy of what a Gaussian of 1.5 pixels takes away, found / truth, over all holes. Times are the fill's alone.
+``psnr`` is the mean over holes of the PSNR of luma in the hole, ``pooled`` that of all holes' pixels together;
+``grain`` is the energy of what a Gaussian of 1.5 pixels takes away, found / truth, over all holes. Times are the
+fill's alone.
 """
 
 import argparse
@@ -179,9 +180,7 @@ def main() -> None:
                     rows[-1][2].append(filled)
                     for key in (shape, "all"):
                         found.setdefault((name, key), []).append((filled, truth, hole, taken))
-            results[group] = {
-                name: {key: figures(found[name, key]) for key in ("all", *SHAPES)} for name in FILLS
-            }
+            results[group] = {name: {key: figures(found[name, key]) for key in ("all", *SHAPES)} for name in FILLS}
     workers.close()
     if options.sheet:
         sheet(options.sheet, rows)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from vsdfvi.kernels import LOST, Device, Packed, Plane, pack, sample_flow, sample_lanczos, trace_step
 from vsdfvi.kernels._launch import launch
 from vsdfvi.kernels.exemplar import exemplar_fill
-from vsdfvi.kernels.meld import meld_fill
 from vsdfvi.kernels.laplace import laplace_fill
+from vsdfvi.kernels.meld import meld_fill
 from vsdfvi.kernels.paper import carry_names, link_pixels, merge_names, number_pixels
 from vsdfvi.kernels.planes import at_ends, median
 from vsdfvi.kernels.search import search_flow

@@ -171,7 +171,8 @@ def _misfit(level: _Level, cost: NDArray[np.int32]) -> NDArray[np.float32]:
     # Sums of whole numbers below 2^53 are exact in any order.
     lost, varied = (np.bincount(mine, each[judged].astype(np.float64), count) for each in (costs, energies))
     table: NDArray[np.float32] = (lost / np.maximum(varied, 1)).astype(np.float32)
-    return table[parts]
+    of_parts: NDArray[np.float32] = table[parts]
+    return of_parts
 
 
 def checked(

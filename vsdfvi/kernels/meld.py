@@ -23,9 +23,9 @@ def meld_fill(
     """The image with its hole filled, equal to it outside the hole.
 
     Broad light and edges are the mean of two guesses: edges diffused from the border, and what all patches that fit say
-    on average, set right by what they say beside the hole, where it is known. The less patches agree and the deeper
-    the hole, the less they count: of several answers, the mean is nearest to the truth. Texture is that of single
-    patches. Where no whole patch may be copied, edges are all; where nothing at all is known, 0.
+    on average, set right by what they say beside the hole, where it is known. The worse patches fit what is known, and
+    the less they agree, the less they count: of several answers the mean is nearest to the truth. Texture is that of
+    single patches. Where no whole patch may be copied, edges are all; where nothing at all is known, 0.
 
     Shapes:
         image: ``(channels, height, width)`` float32, 1 to 3 channels, luma first, 1.0 = full range, on the host or a
@@ -82,9 +82,7 @@ def _textured(
     pixels, reds = by_colour(hole)
     there, unknown = arrays.asarray(pixels), arrays.asarray(hole)
     slopes = arrays.zeros(image.shape, np.float32)
-    launch(
-        "meld_slopes", (0, pixels.size), image, unknown, there, origin, slopes, count, width, height, grain=_GRAIN
-    )
+    launch("meld_slopes", (0, pixels.size), image, unknown, there, origin, slopes, count, width, height, grain=_GRAIN)
     melded: NDArray[np.float32] = target.copy()
     launch(
         "meld_settle", (0, count), melded, target, slopes, there, reds, pixels.size, width, height, _SWEEPS,
