@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vsdfvi.kernels._launch import launch, module_of, prepared
+from vsdfvi.kernels import _launch
+from vsdfvi.kernels._launch import launch, module_of
 from vsdfvi.kernels.laplace import laplace_fill
 
 REACH = 4  # of the smoothing, in pixels
@@ -76,13 +77,13 @@ def _follow_edges(planes: NDArray[np.float32], hole: NDArray[np.uint8], contrast
     near = arrays.asarray(_places(cv2.dilate(hole, np.ones((3, 3), np.uint8)).astype(np.uint8)))
     tensor = arrays.empty((3, height, width), np.float32)
     slopes, bell = (arrays.asarray(weights) for weights in gaussian())
-    look = prepared(
+    look = _launch.prepared(
         "structure_tensor", (0, near.size), planes, near, slopes, bell, tensor, width, height, after=(float(contrast),),
         grain=_GRAIN // 8,
     )  # fmt: skip
     other = planes.copy()
     there, back = (
-        prepared(
+        _launch.prepared(
             "structure_step", (0, pixels.size), *pair, tensor, pixels, count, width, height, after=(_STEP,),
             grain=_GRAIN,
         )
