@@ -51,8 +51,9 @@ class Settings:
             of a TorchScript program.
         completion: How flow inside the hole is made: ``dfc`` is DFC-Net, ``laplace`` smooth from the hole's border.
         propagation: ``trace`` composes trajectories and samples once; ``paper`` is the rule of DFVI.
-        synthesis: What fills pixels that no frame shows: ``exemplar`` copies patches, ``diffusion`` smooths,
-            ``deepfill`` is DeepFill v1, whose file ``weights`` must hold; or the path of a TorchScript program.
+        synthesis: What fills pixels that no frame shows: ``exemplar`` continues edges and copies patches as far as
+            they fit, ``diffusion`` smooths, ``deepfill`` is DeepFill v1, whose file ``weights`` must hold; or the path
+            of a TorchScript program.
         unmix: 1 recovers the picture under a half-transparent mark that stands still, instead of replacing it.
         light: 1 matches brightness and contrast of each source to the ring around the hole.
         seam: 1 spreads what is left of the difference at the hole's border smoothly into the hole.

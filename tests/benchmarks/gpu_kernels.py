@@ -20,6 +20,7 @@ READ_AND_WRITTEN = {
     "trace_step": ("x", "y", "error", "state"),
     "paper_merge": ("filled", "origin_frame", "origin_place", "invented"),
     "laplace_settle": ("planes",),
+    "meld_settle": ("planes",),
 }
 """Arrays that a kernel reads and writes. Of all others its text says by ``const`` which of the two it does."""
 
@@ -145,7 +146,9 @@ def works(tiny: bool) -> dict[str, Work]:
         "4 planes, median": kernel_work.medians(size, 4),
         "flow of a pair at half the size": kernel_work.searched(half, started=True),
         "the same, searched to a quarter": kernel_work.searched(half, full=False),
-        "a hole of 1/9 of a picture at half the size": kernel_work.patched(half, hole=(half[0] // 3, half[1] // 3)),
+        "a hole of 1/9 of a picture at half the size": kernel_work.patched(
+            half, hole=(half[0] // 3, half[1] // 3), melded=True
+        ),
     }
 
 

@@ -65,6 +65,8 @@ def _kernel_works() -> Iterator[tuple[str, kernel_work.Work]]:
         for channels, sharp in ((1, True), (3, True), (2, False)):
             name = f"{size[0]}x{size[1]}, {channels} channels{', sharp' if sharp else ''}"
             yield f"exemplar_fill {name}", kernel_work.patched(size, channels, hole=hole, sharp=sharp, spoiled=0.001)
+        work = kernel_work.patched(size, 3, hole=hole, melded=True, spoiled=0.001)
+        yield f"meld_fill {size[0]}x{size[1]}", work
     for count in (1, 257, BEYOND):
         yield f"paper_carry {count}", kernel_work.names_carried(count)
         yield f"paper_merge {count}", kernel_work.names_merged(count)

@@ -13,6 +13,7 @@ from vsdfvi.kernels import LOST, Device, Packed, Plane, pack, sample_flow, sampl
 from vsdfvi.kernels._launch import launch
 from vsdfvi.kernels.exemplar import exemplar_fill
 from vsdfvi.kernels.laplace import laplace_fill
+from vsdfvi.kernels.meld import meld_fill
 from vsdfvi.kernels.paper import carry_names, link_pixels, merge_names, number_pixels
 from vsdfvi.kernels.planes import at_ends, median
 from vsdfvi.kernels.search import search_flow
@@ -323,9 +324,10 @@ def searched(
 
 
 def patched(
-    size: Size, channels: int = 3, *, hole: Size, sharp: bool = True, spoiled: float = 0.0, seed: int = 14
-) -> Work:
-    """Return a picture of blobs with a box in its middle filled by patches."""
+    size: Size, channels: int = 3, *, hole: Size, sharp: bool = True, melded: bool = False, spoiled: float = 0.0,
+    seed: int = 14,
+) -> Work:  # fmt: skip
+    """Return a picture of blobs with a box in its middle filled by patches, as they are or melded with edges."""
 
     def work(device: Device) -> Arrays:
         random = np.random.default_rng(seed)
@@ -336,6 +338,8 @@ def patched(
         missing = np.zeros(size, np.uint8)
         top, left = (height - hole[0]) // 2, (width - hole[1]) // 2
         missing[top : top + hole[0], left : left + hole[1]] = 1
+        if melded:
+            return _home(device, [meld_fill(device.put(image), missing, seed=3)])
         return _home(device, [exemplar_fill(device.put(image), missing, seed=3, sharp=sharp)])
 
     return work

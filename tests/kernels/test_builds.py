@@ -10,6 +10,7 @@ from vsdfvi.kernels import Plane, _cpu, pack, sample_lanczos, trace_step
 from vsdfvi.kernels._cpu import library
 from vsdfvi.kernels.exemplar import exemplar_fill
 from vsdfvi.kernels.laplace import laplace_fill
+from vsdfvi.kernels.meld import meld_fill
 
 NEEDS = {"avx2": "avx2"}
 """What a build's name ends in, and the flag of /proc/cpuinfo that it needs."""
@@ -34,7 +35,8 @@ def results():
     mask = hole.crop(0, 0, size[1], size[0])
     box = np.zeros(size, np.uint8)
     box[12:28, 20:40] = 1
-    return *walked, out, laplace_fill(picture, mask, 1 / 64), exemplar_fill(picture / np.float32(255), box)
+    fills = (fill(picture / np.float32(255), box) for fill in (exemplar_fill, meld_fill))
+    return *walked, out, laplace_fill(picture, mask, 1 / 64), *fills
 
 
 def builds():

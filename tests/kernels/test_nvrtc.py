@@ -12,7 +12,7 @@ nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="NVRTC comes with the 
 ARCHITECTURES = (75, 80, 86, 89, 90, 120)
 """Turing, Ampere (two), Ada, Hopper, Blackwell of desktops."""
 
-STACK_BYTES = {"exemplar_vote": 224, "exemplar_halve": 128, "laplace_restrict": 16}
+STACK_BYTES = {"exemplar_vote": 224, "exemplar_testify": 224, "exemplar_halve": 128, "laplace_restrict": 16}
 """Local memory that a kernel's own text asks for: small lists of places, whose length is known only as it runs.
 (Nov 2026, NVRTC 13.2)"""
 
@@ -51,7 +51,7 @@ def test_kernels_compile_and_spill_nothing(header, architecture):
         assert registers <= 255
 
 
-TOGETHER = ("laplace_settle", "exemplar_search")
+TOGETHER = ("laplace_settle", "exemplar_search", "meld_settle")
 """Kernels whose tasks go to whole blocks."""
 
 

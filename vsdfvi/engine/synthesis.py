@@ -16,8 +16,8 @@ from vsdfvi.frames.masks import Box, regions
 from vsdfvi.frames.pixels import Colours
 from vsdfvi.kernels import Packed, pack, sample_lanczos
 from vsdfvi.kernels.device import get_together
-from vsdfvi.kernels.exemplar import exemplar_fill
 from vsdfvi.kernels.laplace import laplace_fill
+from vsdfvi.kernels.meld import meld_fill
 
 if TYPE_CHECKING:
     from vsdfvi.engine.generator import Generator  # which imports torch
@@ -219,7 +219,7 @@ def fill(
     if generator is None:
         peak = np.float32(footage.format.peak)
         source = None if bar is None else 1 - barred
-        filled = footage.device.get(exemplar_fill(footage.device.put(image / peak), hole, source=source)) * peak
+        filled = footage.device.get(meld_fill(footage.device.put(image / peak), hole, source=source)) * peak
     else:
         hole = barred  # it sees the whole picture
         filled = _generated(generator, Colours(footage.frame(n), footage.format), image, hole)

@@ -342,3 +342,68 @@ VSDFVI_KERNEL exemplar_vote(float *planes, const int *pixels, const int *match, 
             planes[c * width * height + at] = sharp ? sums[c] : sums[c] / total;
     }
 }
+
+// How much the first number of depth varies in the patch of each target: the sum of squares of the distance from its
+// mean, rounded up.
+VSDFVI_KERNEL exemplar_energy(const short *depth, const int *targets, int *energy, int width, int begin, int end)
+{
+    VSDFVI_FOR_EACH_ITEM(i, begin, end)
+    {
+        int squares = 0, sum = 0;
+        for (int j = -EXEMPLAR_RADIUS; j <= EXEMPLAR_RADIUS; ++j)
+            for (int k = -EXEMPLAR_RADIUS; k <= EXEMPLAR_RADIUS; ++k) {
+                const int value = depth[(targets[i] + j * width + k) * EXEMPLAR_DEPTH];
+                squares += value * value;
+                sum += value;
+            }
+        energy[i] = squares - int(static_cast<long long>(sum) * sum / (EXEMPLAR_SIDE * EXEMPLAR_SIDE));
+    }
+}
+
+// What all patches that cover a pixel say of it, with the weights of exemplar_vote: their mean in all planes; the spread
+// of the first plane, the weighted mean of squares of the distance from that mean; and the origin, the place that the
+// patch of greatest weight copies, the first in raster order. said: (plane_count, height, width) float32, spread:
+// (height, width) float32, origin: (height, width) int32; they are written at `pixels`, which lie within reach of a match.
+VSDFVI_KERNEL exemplar_testify(const float *planes, const int *pixels, const int *match, const int *cost,
+                               const float *confidence, float *said, float *spread, int *origin, int plane_count,
+                               int width, int height, int begin, int end)
+{
+    VSDFVI_FOR_EACH_ITEM(i, begin, end)
+    {
+        const int at = pixels[i];
+        const int y = at / width, x = at - y * width;
+        float mean = 0.0f;
+        int count = 0;
+        int voters[EXEMPLAR_SIDE * EXEMPLAR_SIDE];
+        for (int row = y - EXEMPLAR_RADIUS; row <= y + EXEMPLAR_RADIUS; ++row)
+            for (int column = x - EXEMPLAR_RADIUS; column <= x + EXEMPLAR_RADIUS; ++column) {
+                if (row < 0 || column < 0 || row >= height || column >= width || match[row * width + column] < 0)
+                    continue;
+                voters[count++] = row * width + column;
+                mean += float(cost[row * width + column]);
+            }
+        mean = 1.0f + mean / float(count);
+        float sums[EXEMPLAR_DEPTH] = {0.0f, 0.0f, 0.0f, 0.0f}, squares = 0.0f, total = 0.0f, most = 0.0f;
+        // Squares are those of the distance from one of the votes: of whole values, little would be left of them.
+        const float middle = planes[match[voters[0]] + (at - voters[0])];
+        for (int k = 0; k < count; ++k) {
+            const int voter = voters[k], from = match[voter] + (at - voter);
+            const float ratio = mean / (float(cost[voter]) + 0.5f * mean);
+            const float weight = confidence[voter] * (ratio * ratio);
+            if (weight > most) {
+                most = weight;
+                origin[at] = from;
+            }
+            total += weight;
+            const float away = planes[from] - middle;
+            squares += weight * (away * away);
+            for (int c = 0; c < plane_count; ++c)
+                sums[c] += weight * planes[c * width * height + from];
+        }
+        for (int c = 0; c < plane_count; ++c)
+            said[c * width * height + at] = sums[c] / total;
+        const float shift = sums[0] / total - middle;
+        const float left = squares / total - shift * shift;
+        spread[at] = left > 0.0f ? left : 0.0f;
+    }
+}

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vsdfvi.kernels._launch import launch, module_of
 from vsdfvi.kernels.laplace import laplace_fill
+from vsdfvi.kernels.structure import structure_fill
 
 _RADIUS = 3
 _SIDE = 2 * _RADIUS + 1
@@ -21,7 +22,11 @@ _THIN = 4.0  # half width of a hole, in pixels, that needs no coarser level
 _MIN_SOURCES = 200  # matches to choose from that a coarser level must leave
 _SEARCH_BUDGET = 3_000_000  # pairs of patches compared in a full search
 _STRIDES = (1, 4, 2, 1)
+_MOST_UNKNOWN = 34  # pixels of a patch of 49, for its cost to say how well patches fit
 _COARSE_PASSES, _FINE_PASSES = 8, 3
+CONTRAST = 0.005
+"""Slope from which the smooth start keeps an edge, of the full range a pixel."""
+
 _TOLERANCE = 1e-4  # of the smooth fill, in the picture's range: below a tenth of an 8-bit step
 
 
@@ -83,7 +88,7 @@ def exemplar_fill(
     Source:
         ``exemplar.h`` names the papers.
     """
-    image, hole, source = _checked(image, hole, source)
+    image, hole, source = checked(image, hole, source)
     arrays = module_of(image)
     filled = image.copy()
     if not hole.any():
@@ -93,13 +98,84 @@ def exemplar_fill(
     if levels is None:
         invented = laplace_fill(image, unknown, _TOLERANCE)
     else:
-        _fill_pyramid(levels, seed, sharp)
+        match, cost = _fill_pyramid(levels, seed)
+        if sharp:
+            _vote(levels[0], match, cost, sharp=True)
         invented = levels[0].planes[: len(image)]
     filled[:] = arrays.where(arrays.asarray(hole) == 1, invented, filled)
     return filled
 
 
-def _checked(
+@dataclass(frozen=True, slots=True)
+class Testimony:
+    """What patches say of a hole and of the known pixels beside it. Arrays are where the picture is, but for the last.
+
+    Attributes:
+        mean: ``(channels, height, width)`` float32: the weighted mean of the patches that cover a pixel.
+        spread: ``(height, width)`` float32: how far they are apart in the first channel, mean of squares.
+        origin: ``(height, width)`` int32: the place, ``y * width + x``, that the likeliest of them copies.
+        misfit: ``(height, width)`` float32, on the host: how badly patches fit what is known around each part of the
+            hole, their cost in shares of how much the picture varies there. 0 is an exact repeat, noise is 1 and more.
+    """
+
+    mean: NDArray[np.float32]
+    spread: NDArray[np.float32]
+    origin: NDArray[np.int32]
+    misfit: NDArray[np.float32]
+
+
+def exemplar_testimony(
+    image: NDArray[np.float32], hole: NDArray[np.uint8], source: NDArray[np.uint8], rim: NDArray[np.uint8], seed: int
+) -> Testimony | None:
+    """What patches of the image say of its hole, and of a rim of known pixels beside it; None without a whole patch.
+
+    Shapes:
+        image: as ``checked`` returns it, finite outside the hole.
+        hole, source, rim: ``(height, width)`` uint8, on the host. Of the rim, each pixel has hole among its eight
+            neighbours.
+    """
+    levels = _pyramid(image, hole, source)
+    if levels is None:
+        return None
+    match, cost = _fill_pyramid(levels, seed)
+    arrays, level = module_of(image), levels[0]
+    height, width = level.shape
+    pixels = arrays.asarray(_places(np.maximum(hole, rim)))
+    said = Testimony(
+        arrays.zeros(image.shape, np.float32), arrays.zeros(level.shape, np.float32),
+        arrays.zeros(level.shape, np.int32), _misfit(level, cost),
+    )  # fmt: skip
+    launch(
+        "exemplar_testify", (0, pixels.size), level.planes, pixels, match, cost, level.confidence, said.mean,
+        said.spread, said.origin, len(image), width, height, grain=_GRAIN * 4,
+    )  # fmt: skip
+    return said
+
+
+def _misfit(level: _Level, cost: NDArray[np.int32]) -> NDArray[np.float32]:
+    """``Testimony.misfit`` of the costs of a level that is filled."""
+    arrays = module_of(cost)
+    energy = arrays.empty(level.targets.size, np.int32)
+    launch(
+        "exemplar_energy", (0, level.targets.size), _depth(level), level.targets, energy, level.shape[1],
+        grain=_GRAIN * 4,
+    )  # fmt: skip
+    places, costs, energies = (_on_host(part) for part in (level.targets, cost.ravel()[level.targets], energy))
+    unknown = cv2.boxFilter(level.mask.astype(np.float32), -1, (_SIDE, _SIDE), normalize=False)
+    judged = unknown.ravel()[places] <= _MOST_UNKNOWN
+    near = np.zeros(level.shape, np.uint8)
+    near.ravel()[places] = 1
+    # A part is what targets join. They keep off the picture's border, where the hole need not.
+    count, parts = cv2.connectedComponents(np.maximum(near, level.mask), connectivity=8)
+    mine = parts.ravel()[places][judged]
+    # Sums of whole numbers below 2^53 are exact in any order.
+    lost, varied = (np.bincount(mine, each[judged].astype(np.float64), count) for each in (costs, energies))
+    table: NDArray[np.float32] = (lost / np.maximum(varied, 1)).astype(np.float32)
+    of_parts: NDArray[np.float32] = table[parts]
+    return of_parts
+
+
+def checked(
     image: NDArray[np.float32],
     hole: NDArray[np.uint8],
     source: NDArray[np.uint8] | None,
@@ -177,8 +253,8 @@ def _level(planes: NDArray[np.float32], channels: int, hole: NDArray[np.uint8], 
     )  # fmt: skip
 
 
-def _fill_pyramid(levels: list[_Level], seed: int, sharp: bool) -> None:
-    """Fill the hole of every level in place, the smallest first."""
+def _fill_pyramid(levels: list[_Level], seed: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Fill the hole of every level in place, the smallest first; return the matches of the largest and their costs."""
     match = _begin(levels[-1], seed)
     for index in range(len(levels) - 1, -1, -1):
         level = levels[index]
@@ -186,8 +262,7 @@ def _fill_pyramid(levels: list[_Level], seed: int, sharp: bool) -> None:
             match = _inherit(level, match, seed)
             _vote(level, match, module_of(match).zeros(level.shape, np.int32))
         match, cost = _settle(level, match, _FINE_PASSES + min(index, 2), seed + index + 1)
-    if sharp:
-        _vote(levels[0], match, cost, sharp=True)
+    return match, cost
 
 
 def _begin(level: _Level, seed: int) -> NDArray[np.int32]:
@@ -240,7 +315,7 @@ def _peel(level: _Level, seed: int) -> NDArray[np.int32]:
 
 def _smooth(level: _Level, seed: int) -> NDArray[np.int32]:
     """Fill a level smoothly, and return matches for all its targets."""
-    level.planes[:] = laplace_fill(level.planes, level.mask, _TOLERANCE)
+    level.planes[:] = structure_fill(level.planes, level.mask, CONTRAST, _TOLERANCE)
     match = _inherit(level, None, seed)
     _search(level, module_of(level.hole).ones_like(level.hole), level.targets, match)
     return match

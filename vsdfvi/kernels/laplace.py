@@ -61,7 +61,7 @@ def _solve(
     coarse_hole = coarse_there if arrays is np else _unknown_throughout(hole)
     if coarse_hole.any():
         _solve(coarse, coarse_hole, coarse_there, tolerance)
-    pixels, reds = _by_colour(hole)
+    pixels, reds = by_colour(hole)
     where = arrays.asarray(pixels)
     launch("laplace_prolong", (0, pixels.size), coarse, where, planes, count, width, height, grain=_GRAIN)
 
@@ -74,7 +74,7 @@ def _solve(
     )  # fmt: skip
 
 
-def _by_colour(hole: NDArray[np.uint8]) -> tuple[NDArray[np.int32], int]:
+def by_colour(hole: NDArray[np.uint8]) -> tuple[NDArray[np.int32], int]:
     """The hole's pixels, ``y * width + x``, the red ones first, and how many are red."""
     rows, columns = np.nonzero(hole)
     pixels = (rows * hole.shape[1] + columns).astype(np.int32)
