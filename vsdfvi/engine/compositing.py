@@ -39,23 +39,21 @@ def close_seam(
         return values
     target = ring_values(footage, n, ring)
     return tuple(
-        _corrected(
-            footage, n, plane, pixels, values[plane], ring, target[plane] - fill.values[plane], fill.reached[plane]
-        )
+        _corrected(footage, plane, pixels, values[plane], ring, target[plane] - fill.values[plane], fill)
         for plane in range(footage.format.planes)
     )
 
 
 def _corrected(
     footage: Footage,
-    n: int,
     plane: int,
     pixels: HolePixels,
     values: NDArray[np.float32],
     ring: Ring,
     missed: NDArray[np.float32],
-    there: NDArray[np.bool_],
+    fill: RingFill,
 ) -> NDArray[np.float32]:
+    there = fill.reached[plane]
     if not there.any():
         return values
     right, down = footage.format.subsampling(plane)
@@ -76,6 +74,10 @@ def _corrected(
     chance = np.maximum(square - mean**2, 0) / count
     field = mean * np.maximum(mean**2 - chance, 0) / np.maximum(mean**2, np.float32(1e-12))
     field[sums[..., 0] < 1e-3] = 0
+    if fill.invented is not None:
+        # What is invented has no detail of its own to keep at the border: it begins where the picture ends.
+        border = there & fill.invented[plane]
+        field[row[border] - y0, column[border] - x0] = missed[border]
     hole = np.zeros(field.shape, np.uint8)
     at_hole = pixels.row[plane] - y0, pixels.column[plane] - x0
     hole[at_hole] = 1

@@ -16,6 +16,7 @@ WIDTH = 4 / 240
 """Share of the picture's height that the ring is wide, and its bounds in pixels: a pixel of ring is one more to walk."""
 
 _NARROWEST, _WIDEST = 3, 8
+_BESIDE = 2.0  # pixels: with blocks of chroma between them, neighbours may be so far apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Ring:
     Attributes:
         x, y: int32 ``(ring)``, in reading order.
         parent: int32 ``(ring)``: index of the nearest hole pixel, whose sources a ring pixel tries as well.
+        beside: bool ``(ring)``: the parent is a neighbour.
         group, hole_group: int32 ``(ring)``, ``(pixels)``: which part of the hole they belong to, from 0.
         groups: How many parts there are. Holes that are nearer to each other than two rings are one.
         of_plane: For each plane, int32: indices of the ring pixels that stand for a sample of it.
@@ -34,6 +36,7 @@ class Ring:
     x: NDArray[np.int32]
     y: NDArray[np.int32]
     parent: NDArray[np.int32]
+    beside: NDArray[np.bool_]
     group: NDArray[np.int32]
     hole_group: NDArray[np.int32]
     groups: int
@@ -44,7 +47,7 @@ class Ring:
     @property
     def nbytes(self) -> int:
         """Bytes that it takes."""
-        arrays = (self.x, self.y, self.parent, self.group, self.hole_group, *self.of_plane, *self.column, *self.row)
+        arrays = (self.x, self.y, self.parent, self.beside, self.group, self.hole_group, *self.of_plane, *self.column, *self.row)
         return sum(array.nbytes for array in arrays)
 
 
@@ -80,7 +83,7 @@ def _make_ring(footage: Footage, n: int, pixels: HolePixels) -> Ring:
         column.append(ring_x[first] >> right)
         row.append(ring_y[first] >> down)
     return Ring(
-        ring_x, ring_y, number[label[y, x]], part[y, x].astype(np.int32) - 1, part[at_hole].astype(np.int32) - 1,
+        ring_x, ring_y, number[label[y, x]], away[y, x] < _BESIDE, part[y, x].astype(np.int32) - 1, part[at_hole].astype(np.int32) - 1,
         groups - 1, tuple(of_plane), tuple(column), tuple(row),
     )  # fmt: skip
 
@@ -121,6 +124,18 @@ def is_hole(hole: Plane, x: NDArray[np.int32], y: NDArray[np.int32]) -> NDArray[
     inside = (x >= hole.x) & (x < hole.x + columns) & (y >= hole.y) & (y < hole.y + rows)
     at = np.where(inside, y - hole.y, 0), np.where(inside, x - hole.x, 0)
     return inside & (hole.samples[at] > 0)
+
+
+def parent_samples(ring: Ring, pixels: HolePixels, plane: int) -> NDArray[np.int32]:
+    """For each of a plane's samples in the ring, the sample of the hole that its parent is covered by."""
+    parent, cover = ring.parent[ring.of_plane[plane]], pixels.cover[plane]
+    if cover.shape[1] == 1:
+        return parent
+    sample_of = np.zeros(pixels.count, np.int32)
+    covered = cover >= 0
+    sample_of[cover[covered]] = np.nonzero(covered)[0]
+    samples: NDArray[np.int32] = sample_of[parent]
+    return samples
 
 
 @dataclass(frozen=True, slots=True)

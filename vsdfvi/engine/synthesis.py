@@ -1,5 +1,6 @@
 """What no frame shows: filled on key frames, and carried to the others along the same flow."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -8,10 +9,12 @@ from numpy.typing import NDArray
 
 from vsdfvi.engine.cache import Cache, CacheShare
 from vsdfvi.engine.footage import Footage
+from vsdfvi.engine.light import Light
 from vsdfvi.engine.plan import keyframes
 from vsdfvi.engine.propagation import HolePixels, walk
 from vsdfvi.engine.reference import with_reference
-from vsdfvi.engine.tracing import RingBlend, RingFill, Traced, lights_of, shown_by, trace
+from vsdfvi.engine.surroundings import Ring, follow, parent_samples
+from vsdfvi.engine.tracing import RingFill, Traced, lights_of, trace
 from vsdfvi.frames.masks import Box, regions
 from vsdfvi.frames.pixels import Colours
 from vsdfvi.kernels import Packed, pack, sample_lanczos
@@ -35,7 +38,8 @@ def synthesise(
 ) -> tuple[tuple[NDArray[np.float32], ...], RingFill]:
     """For each plane, values in codes of all samples of frame n's hole: traced where reached, else invented.
 
-    They are on the host. Beside them, what the ring around the hole would show if it were hole.
+    They are on the host. Beside them, what the ring around the hole would show if it were hole: beside what is
+    invented, the same.
 
     Args:
         generator: The network behind the setting ``synthesis``, where there is one.
@@ -44,12 +48,28 @@ def synthesise(
     unreached = device.get(traced.unreached)
     values = [value.copy() for value in traced.values]
     reached = [flags.copy() for flags in traced.reached]
-    deep, fill = _deep(traced.pixels, unreached), traced.fill
+    deep = _deep(traced.pixels, unreached)
     if deep.any():
-        fill = _carry(footage, n, traced, deep, values, reached, cache, generator)
+        _carry(footage, n, traced, device.put(deep), values, reached, cache, generator)
     # What is left is little, and the rest is done: it goes home.
-    home = get_together(device, [*values, *reached])
-    return _diffuse(footage, n, traced.pixels, home[: len(values)], home[len(values) :]), fill
+    home = get_together(device, [*values, *reached, *traced.reached])
+    planes = len(values)
+    complete = _diffuse(footage, n, traced.pixels, home[:planes], home[planes : 2 * planes])
+    return complete, _beside(traced, complete, home[2 * planes :])
+
+
+def _beside(traced: Traced, values: tuple[NDArray[np.float32], ...], seen: list[NDArray[np.bool_]]) -> RingFill:
+    """The ring's fill, where its parents are invented as well.
+
+    What is invented has no sources to be looked up beside the hole; but it should go on there, as pictures do.
+    """
+    ring, fills = traced.ring, []
+    for plane, (value, was_seen) in enumerate(zip(values, seen, strict=True)):
+        parent = parent_samples(ring, traced.pixels, plane)
+        fills.append((value[parent], ring.beside[ring.of_plane[plane]], ~was_seen[parent]))
+    going_on = RingFill(tuple(each[0] for each in fills), tuple(each[1] for each in fills))
+    invented = tuple(each[2] for each in fills)
+    return replace(going_on.where(invented, traced.fill), invented=invented)
 
 
 def _deep(pixels: HolePixels, unreached: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -82,19 +102,17 @@ def _carry(
     reached: list[NDArray[np.bool_]],
     cache: Cache | CacheShare,
     generator: "Generator | None",
-) -> RingFill:
+) -> None:
     """Fill the deep part of frame n from the key frames around it, weighted by time, in place, on the device.
 
-    The light of a key frame is matched as that of any other source. Returned is the ring's fill with what the key
-    frames show of it, where its parents are in the deep part.
+    The light of a key frame is matched as that of any other source.
     """
     interval = footage.settings.keyframe_interval
     around = keyframes(n, interval, *footage.scene(n, interval))
     arrays, pixels, ring = footage.device.arrays, traced.there, traced.ring
-    deep_there, group = footage.device.put(deep), footage.device.put(ring.hole_group)
+    group = footage.device.put(ring.hole_group)
     totals = [arrays.zeros(value.size, np.float32) for value in values]
     weights = [arrays.zeros(value.size, np.float32) for value in values]
-    blend = RingBlend(ring)
     for key in around:
         steps = abs(key - n)
         time_share = 1.0 if len(around) == 1 else 1.0 - steps / (around[1] - around[0])
@@ -102,9 +120,8 @@ def _carry(
         share = np.float32(max(time_share, 1e-3))
         filled = keyframe(footage, key, cache, generator)
         side = walk(footage, n, pixels.x, pixels.y, later=key > n, steps=steps, stop=False, limit=float("inf"))
-        arrived = arrays.where((side.state == 0) & deep_there, 1, -1).astype(np.int32)
-        shown = shown_by(footage, n, ring, key, filled)
-        lights = lights_of(footage, n, ring, shown)
+        arrived = arrays.where((side.state == 0) & deep, 1, -1).astype(np.int32)
+        lights = _lights_of_keyframe(footage, n, ring, key, filled)
         for plane in range(footage.format.planes):
             cover = pixels.cover[plane]
             index = arrays.ascontiguousarray(cover.max(axis=1) if cover.shape[1] > 1 else cover[:, 0])
@@ -120,13 +137,22 @@ def _carry(
             )
             totals[plane] += share * (gain * value + offset) * got
             weights[plane] += share * got
-            blend.add(plane, shown, lights[plane], share, shown.there[plane])
     for plane in range(footage.format.planes):
         use = (weights[plane] > 0) & ~reached[plane]
         mean = totals[plane] / arrays.maximum(weights[plane], np.float32(1e-20))
         values[plane] = arrays.where(use, mean, values[plane])
         reached[plane] |= use
-    return blend.fill.where([deep[ring.parent[of]] for of in ring.of_plane], traced.fill)
+
+
+def _lights_of_keyframe(
+    footage: Footage, n: int, ring: Ring, key: int, filled: tuple[Packed, ...]
+) -> tuple[Light, ...]:
+    """The light of a filled key frame against that of frame n."""
+    steps = abs(key - n)
+    shown = follow(footage, n, ring, later=key > n, steps=[steps] if steps else [], picture=lambda *_: filled)
+    if steps not in shown:
+        return (Light.unchanged(ring.groups),) * footage.format.planes
+    return lights_of(footage, n, ring, shown[steps])
 
 
 def keyframe(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.light import Light, match_light, match_shift
 from vsdfvi.engine.propagation import HolePixels, Trajectories, find_sources, hole_pixels, sample_sources
-from vsdfvi.engine.surroundings import Followed, Ring, follow, ring_gradient, ring_of, ring_values
+from vsdfvi.engine.surroundings import Followed, Ring, follow, parent_samples, ring_gradient, ring_of, ring_values
 from vsdfvi.kernels import Packed, module_of
 from vsdfvi.kernels.device import get_together
 
@@ -26,10 +26,12 @@ class RingFill:
     Attributes:
         values: float32 ``(samples of the ring)``, in codes; of no meaning where not reached.
         reached: bool.
+        invented: bool: the parent is invented; None where none is.
     """
 
     values: tuple[NDArray[np.float32], ...]
     reached: tuple[NDArray[np.bool_], ...]
+    invented: tuple[NDArray[np.bool_], ...] | None = None
 
     def where(self, chosen: Sequence[NDArray[np.bool_]], other: "RingFill") -> "RingFill":
         """This where it is chosen, given for each plane, and the other elsewhere."""
@@ -274,20 +276,6 @@ def lights_of(footage: Footage, n: int, ring: Ring, shown: Followed) -> tuple[Li
     return tuple(lights)
 
 
-def shown_by(footage: Footage, n: int, ring: Ring, key: int, planes: tuple[Packed, ...]) -> Followed:
-    """What a filled key frame shows of the ring around frame n's hole; the ring itself where it is that frame."""
-    if key == n:
-        target = ring_values(footage, n, ring)
-        return Followed(target, tuple(np.ones(values.size, bool) for values in target))
-    steps = abs(key - n)
-    shown = follow(footage, n, ring, later=key > n, steps=[steps], picture=lambda entered, pair: planes)
-    nothing = Followed(
-        tuple(np.zeros(of.size, np.float32) for of in ring.of_plane),
-        tuple(np.zeros(of.size, bool) for of in ring.of_plane),
-    )
-    return shown.get(steps, nothing)
-
-
 def _ring_fill(footage: Footage, here: HolePixels, ring: Ring, sides: Sequence[_Side]) -> RingFill:
     """The ring's samples as their parents' sources have them."""
     device = footage.device
@@ -296,14 +284,8 @@ def _ring_fill(footage: Footage, here: HolePixels, ring: Ring, sides: Sequence[_
         for name, finds in (("luma", side.luma), ("chroma", side.chroma)):
             states[side.sign, name] = get_together(device, [ends.state for ends in finds])
     for plane in range(footage.format.planes):
-        of, cover = ring.of_plane[plane], here.cover[plane]
-        parent = ring.parent[of]
-        subsampled = cover.shape[1] > 1
-        if subsampled:
-            sample_of = np.zeros(here.count, np.int32)
-            covered = cover >= 0
-            sample_of[cover[covered]] = np.nonzero(covered)[0]
-            parent = sample_of[parent]
+        of, parent = ring.of_plane[plane], parent_samples(ring, here, plane)
+        subsampled = here.cover[plane].shape[1] > 1
         for side in sides:
             error = side.tables(plane, ring.groups, footage.format.peak)[2]
             for state in states[side.sign, "chroma" if subsampled else "luma"]:
