@@ -4,8 +4,12 @@ Truth wants a blend of several sources, and a blend averages their grain away: o
 What is missing is known from the ring, which the same sources show: there the picture's own grain stands beside the
 fill's. Only what is new in every frame counts as grain. Texture that stands still or moves with the picture is not
 missing where it was traced, and noise would be no replacement for it.
+
+What is invented has neither. There the ring's own fine texture is the measure: that part of it which the next frame
+does not repeat is given to every frame anew, the rest to key frames, and is carried from there like the picture.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,15 +19,18 @@ from numpy.typing import NDArray
 
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.propagation import HolePixels
-from vsdfvi.engine.surroundings import Ring, ring_values
-from vsdfvi.engine.tracing import RingFill
+from vsdfvi.engine.surroundings import Ring, follow, ring_values
+from vsdfvi.engine.texture import SIGMA, smoothed
+from vsdfvi.engine.tracing import RingFill, lights_of
+from vsdfvi.kernels import Packed
 
-SIGMA = 1.5  # pixels: what a Gaussian of this deviation takes away is grain and finest texture
 _FLAT = 0.5  # share of the ring, that with the least gradient, on which grain is told from texture
 _BINS = 4  # levels of brightness for which grain is measured, each with as many ring samples
 _FEWEST = 32  # ring samples that a measurement takes
 _ENOUGH = 0.85  # share of the variance around the hole with which nobody sees that any is missing; more costs truth
+_NEAR = 9  # samples: side of the window in which the fill's own fine texture is looked at
 _STRONGEST = 0.45  # neighbour's weight of the widest grain that is made
+_STILL = -1  # stands for a frame's number in the seed of texture that does not change
 
 Array = NDArray[np.float32]
 
@@ -33,29 +40,115 @@ def add_grain(
     n: int,
     pixels: HolePixels,
     values: tuple[Array, ...],
+    seen: tuple[NDArray[np.bool_], ...],
     ring: Ring,
-    fill: RingFill,
+    beside: RingFill,
 ) -> tuple[Array, ...]:
     """The fill of frame n with the grain that it lacks, which depends on the frame's number and place alone.
 
     Shapes:
         values: for each plane ``(samples)`` in codes; returned likewise.
+        seen: for each plane ``(samples)``: not invented.
 
     Source:
         Strength by brightness, and a template drawn anew for every frame: Norkin and Birkbeck, "Film grain synthesis
         for AV1 video codec", DCC 2018.
     """
+    if not ring.x.size:
+        return values
+    fresh = None if all(flags.all() for flags in seen) else fresh_variance(footage, n, ring)
     out = []
     for plane, target in enumerate(ring_values(footage, n, ring)):
-        there = fill.reached[plane]
-        if np.count_nonzero(there) < _FEWEST:
-            out.append(values[plane])
-            continue
         view = _View.of(pixels, ring, plane)
-        measured = _measure(view, values[plane], target, fill.values[plane], there)
-        added = np.float32(footage.settings.grain) * _grain_of(view, measured, values[plane], (n, plane))
-        out.append(values[plane] + added)
+        known = np.zeros(view.shape, np.float32)
+        known[view.ring] = known[view.hole] = 1
+        own = np.zeros(view.shape, np.float32)
+        own[view.ring], own[view.hole] = target, values[plane]
+        looked = _Look.at(own, known, view)
+        traced = beside.reached[plane] & ~_flags(beside.invented, plane, target.size)
+        missing = np.zeros_like(values[plane])
+        if np.count_nonzero(traced) >= _FEWEST:
+            made = own.copy()
+            made[view.ring] = np.where(traced, beside.values[plane], target)
+            of_fill = _Look.at(made, known, view)
+            flat = traced & looked.is_flat(traced)
+            lacking = _by_brightness(
+                looked.bright[flat], (looked.fine**2)[flat], (of_fill.fine**2)[flat],
+                ((looked.fine - of_fill.fine) ** 2)[flat],
+            )  # fmt: skip
+            missing = np.where(seen[plane], lacking(values[plane]), missing)
+        if fresh is not None and not seen[plane].all():
+            flat = looked.is_flat(np.ones(target.size, bool))
+            wanted = _by_brightness(looked.bright[flat], (looked.fine**2)[flat])(values[plane])
+            there = _local(view, looked.inside, ~seen[plane])
+            lacks = np.minimum(np.maximum(_ENOUGH * wanted - there, 0), fresh[plane])
+            missing = np.where(seen[plane], missing, lacks)
+        strength = np.sqrt(np.float32(footage.settings.grain) * missing)
+        out.append(values[plane] + strength * _unit(view, looked, (n, plane)))
     return tuple(out)
+
+
+def still_texture(
+    footage: Footage, n: int, pixels: HolePixels, values: Array, seen: NDArray[np.bool_], ring: Ring, plane: int
+) -> Array:
+    """One plane of key frame n's fill with the texture that stands still and that what is invented lacks.
+
+    Shapes:
+        values, seen: ``(samples)`` of the hole.
+    """
+    if seen.all() or ring.of_plane[plane].size < _FEWEST:
+        return values
+    target, fresh = ring_values(footage, n, ring)[plane], fresh_variance(footage, n, ring)[plane]
+    view = _View.of(pixels, ring, plane)
+    known, own = np.zeros((2, *view.shape), np.float32)
+    known[view.ring] = known[view.hole] = 1
+    own[view.ring], own[view.hole] = target, values
+    looked = _Look.at(own, known, view)
+    flat = looked.is_flat(np.ones(target.size, bool))
+    wanted = _by_brightness(looked.bright[flat], (looked.fine**2)[flat])(values)
+    missing = np.maximum(_ENOUGH * np.maximum(wanted - fresh, 0) - _local(view, looked.inside, ~seen), 0)
+    strength = np.sqrt(np.float32(footage.settings.grain) * np.where(seen, 0, missing)).astype(np.float32)
+    return values + strength * _unit(view, looked, (_STILL, plane))
+
+
+def fresh_variance(footage: Footage, n: int, ring: Ring) -> tuple[float, ...]:
+    """For each plane, the variance of what is fine in frame n's ring and not in the next or the previous frame's.
+
+    In squared codes; 0 where there is no frame beside it.
+    """
+
+    def picture(entered: int, pair: int) -> tuple[Packed, ...]:
+        return footage.source(entered, footage.boxes(pair))
+
+    for later in (True, False):
+        beside = n + 1 if later else n - 1
+        if 0 <= beside < footage.frames and not footage.cut(min(n, beside)) and ring.x.size:
+            shown = follow(footage, n, ring, later=later, steps=[1], picture=picture)[1]
+            break
+    else:
+        return (0.0,) * footage.format.planes
+    lights, targets = lights_of(footage, n, ring, shown), ring_values(footage, n, ring)
+    variances = []
+    for plane, light in enumerate(lights):
+        there = shown.there[plane]
+        if np.count_nonzero(there) < _FEWEST:
+            variances.append(0.0)
+            continue
+        column, row = ring.column[plane] - ring.column[plane].min(), ring.row[plane] - ring.row[plane].min()
+        known, gap = np.zeros((2, int(row.max()) + 1, int(column.max()) + 1), np.float32)
+        at = row[there], column[there]
+        known[at] = 1
+        gap[at] = (targets[plane] - light.of(shown.values[plane], ring.group[ring.of_plane[plane]]))[there]
+        squares = ((gap - smoothed(gap, known))[at] ** 2).astype(np.float64)
+        # Half of the ring, that which differs least: what differs more has moved. Of normal noise, the mean square of
+        # that half is 0.143 of the variance; and both frames have grain.
+        least = np.sort(squares)[: max(1, squares.size // 2)]
+        variances.append(float(least.mean()) / 0.143 / 2)
+    return tuple(variances)
+
+
+def _flags(flags: tuple[NDArray[np.bool_], ...] | None, plane: int, size: int) -> NDArray[np.bool_]:
+    return np.zeros(size, bool) if flags is None else flags[plane]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,66 +171,88 @@ class _View:
     def of(pixels: HolePixels, ring: Ring, plane: int) -> "_View":
         """The plane around all of a hole and its ring."""
         columns, rows = (pixels.column[plane], ring.column[plane]), (pixels.row[plane], ring.row[plane])
-        x0, y0 = (min(int(each.min()) for each in both) for both in (columns, rows))
-        x1, y1 = (max(int(each.max()) for each in both) + 1 for both in (columns, rows))
-        return _View(
-            x0, y0, (y1 - y0, x1 - x0), (rows[0] - y0, columns[0] - x0), (rows[1] - y0, columns[1] - x0)
-        )  # fmt: skip
+        x0, y0 = (min(int(each.min()) for each in both if each.size) for both in (columns, rows))
+        x1, y1 = (max(int(each.max()) for each in both if each.size) + 1 for both in (columns, rows))
+        return _View(x0, y0, (y1 - y0, x1 - x0), (rows[0] - y0, columns[0] - x0), (rows[1] - y0, columns[1] - x0))
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """Grain as it is around a hole.
+class _Look:
+    """What is fine in a picture around a hole.
 
     Attributes:
-        brightness: float ``(levels)``, ascending, in codes.
-        missing: float ``(levels)``: variance that the fill lacks there, in squared codes, of what is finer than
-            ``SIGMA``.
-        alike: How alike neighbours are, along x and along y: correlation of what is finer than ``SIGMA``.
+        fine, bright, slope: float32 ``(ring)``: what is finer than ``SIGMA``, what is not, and how steep the latter is.
+        inside: ``(height, width)``, what is fine, everywhere.
+        alike: How alike neighbours in the flat ring are, along x and along y: correlation of what is fine.
     """
 
-    brightness: NDArray[np.float64]
-    missing: NDArray[np.float64]
+    fine: Array
+    bright: Array
+    slope: Array
+    inside: Array
     alike: tuple[float, float]
 
+    @staticmethod
+    def at(picture: Array, known: Array, view: _View) -> "_Look":
+        """Look at a picture whose hole is filled."""
+        smooth = smoothed(picture, known)
+        fine = ((picture - smooth) * known).astype(np.float32)
+        slope = np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1))[view.ring]
+        there = np.zeros(view.shape, bool)
+        there[view.ring] = slope <= (np.quantile(slope, _FLAT) if slope.size else 0)
+        return _Look(
+            fine[view.ring], smooth[view.ring], slope, fine, (_alike(fine, there, 1), _alike(fine, there, 0))
+        )  # fmt: skip
 
-def _measure(view: _View, hole: Array, target: Array, filled: Array, there: NDArray[np.bool_]) -> Measured:
-    """Grain of the target against that of the fill, where the ring is flat."""
-    known = np.zeros(view.shape, np.float32)
-    known[view.ring] = 1
-    own, made = np.zeros((2, *view.shape), np.float32)
-    own[view.ring], made[view.ring] = target, np.where(there, filled, target)
-    known[view.hole], own[view.hole], made[view.hole] = 1, hole, hole
-    weight = np.maximum(_smooth(known), np.float32(1e-6))
-    own_smooth, made_smooth = _smooth(own) / weight, _smooth(made) / weight
-    own_fine, made_fine = (own - own_smooth)[view.ring], (made - made_smooth)[view.ring]
-    across = np.hypot(cv2.Sobel(own_smooth, cv2.CV_32F, 1, 0), cv2.Sobel(own_smooth, cv2.CV_32F, 0, 1))[view.ring]
-    # The narrow side of a ring that is smoothed by itself alone would count as flat or as steep by chance.
-    flat = there & (across <= np.quantile(across[there], _FLAT))
-    bright = own_smooth[view.ring][flat].astype(np.float64)
-    squares = np.stack([own_fine[flat] ** 2, made_fine[flat] ** 2, (own_fine - made_fine)[flat] ** 2]).astype(
-        np.float64
-    )
+    def is_flat(self, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which of the ring's samples are among the flatter half of those chosen, and chosen."""
+        flat: NDArray[np.bool_] = chosen & (self.slope <= np.quantile(self.slope[chosen], _FLAT))
+        return flat
+
+
+def _by_brightness(
+    bright: Array, own: Array, made: Array | None = None, apart: Array | None = None
+) -> Callable[[Array], Array]:
+    """Variance by brightness: of what is fine in the ring; or what of it the fill lacks, if the fill's is given.
+
+    Shapes:
+        bright, own, made, apart: ``(ring samples)``: brightness; squares of what is fine in the picture, in the fill,
+            and in their difference, which bounds what can be missing.
+    """
     order = np.argsort(bright, kind="stable")
     parts = np.array_split(order, max(1, min(_BINS, order.size // _FEWEST)))
-    levels = np.array([bright[part].mean() for part in parts])
-    mean = np.array([[_trimmed(row[part]) for part in parts] for row in squares])
-    missing = np.clip(_ENOUGH * mean[0] - mean[1], 0, mean[2])
-    picture = np.zeros(view.shape, np.float32)
-    picture[view.ring] = own_fine
-    valid = np.zeros(view.shape, bool)
-    valid[view.ring[0][flat], view.ring[1][flat]] = True
-    return Measured(levels, missing, (_alike(picture, valid, 1), _alike(picture, valid, 0)))
+    levels = np.array([bright[part].mean(dtype=np.float64) for part in parts])
+    variance = np.array([_trimmed(own[part]) for part in parts])
+    if made is not None and apart is not None:
+        lacking = _ENOUGH * variance - np.array([_trimmed(made[part]) for part in parts])
+        variance = np.clip(lacking, 0, [_trimmed(apart[part]) for part in parts])
+    return lambda values: np.interp(values, levels, variance).astype(np.float32)
 
 
-def _smooth(picture: Array) -> Array:
-    return cv2.GaussianBlur(picture, (0, 0), SIGMA, borderType=cv2.BORDER_CONSTANT).astype(np.float32, copy=False)
+def _local(view: _View, fine: Array, chosen: NDArray[np.bool_]) -> Array:
+    """Mean square of what is fine around each sample of the hole, over chosen samples alone."""
+    mask, squares = np.zeros((2, *view.shape), np.float32)
+    mask[view.hole] = chosen
+    squares[view.hole] = fine[view.hole] ** 2 * chosen
+    total, count = (cv2.boxFilter(each, -1, (_NEAR, _NEAR), normalize=False) for each in (squares, mask))
+    local: Array = (total / np.maximum(count, np.float32(1)))[view.hole].astype(np.float32)
+    return local
 
 
-def _trimmed(squares: NDArray[np.float64]) -> float:
+def _unit(view: _View, looked: _Look, seed: tuple[int, int]) -> Array:
+    """Grain for the samples of a hole, as alike as the ring's, whose fine part has variance 1."""
+    across, down = (_weight_for(alike) for alike in looked.alike)
+    white = white_noise(view.x0 - 1, view.y0 - 1, (view.shape[0] + 2, view.shape[1] + 2), seed)
+    along_x, along_y = (np.array([c, 1, c], np.float32) for c in (across, down))
+    shaped = cv2.sepFilter2D(white, cv2.CV_32F, along_x, along_y)[1:-1, 1:-1]
+    unit: Array = shaped[view.hole].astype(np.float32) * np.float32(1 / np.sqrt(_power(across, down)))
+    return unit
+
+
+def _trimmed(squares: Array) -> float:
     """Mean of what is left when the largest twentieth is gone: a speck in the ring is no grain."""
     keep = max(1, squares.size - squares.size // 20)
-    return float(np.sort(squares)[:keep].mean())
+    return float(np.sort(squares)[:keep].mean(dtype=np.float64))
 
 
 def _alike(fine: Array, valid: NDArray[np.bool_], axis: int) -> float:
@@ -149,18 +264,6 @@ def _alike(fine: Array, valid: NDArray[np.bool_], axis: int) -> float:
         return _correlation(0.0)
     product, power = (first * second)[use].mean(), np.sqrt((first**2)[use].mean() * (second**2)[use].mean())
     return float(product / power) if power > 0 else _correlation(0.0)
-
-
-def _grain_of(view: _View, measured: Measured, values: Array, seed: tuple[int, int]) -> Array:
-    """Grain for the samples of a hole, of the strength that is missing at their brightness."""
-    if not measured.missing.any():
-        return np.zeros_like(values)
-    strength = np.sqrt(np.interp(values, measured.brightness, measured.missing))
-    across, down = (_weight_for(alike) for alike in measured.alike)
-    white = white_noise(view.x0 - 1, view.y0 - 1, (view.shape[0] + 2, view.shape[1] + 2), seed)
-    shaped = cv2.sepFilter2D(white, cv2.CV_32F, *(np.array([c, 1, c], np.float32) for c in (across, down)))[1:-1, 1:-1]
-    gain = 1 / np.sqrt(_power(across, down))
-    return (strength * gain).astype(np.float32) * shaped[view.hole]
 
 
 def white_noise(x0: int, y0: int, shape: tuple[int, int], seed: tuple[int, ...]) -> Array:
@@ -178,7 +281,7 @@ def white_noise(x0: int, y0: int, shape: tuple[int, int], seed: tuple[int, ...])
     state = np.uint64(0)
     with np.errstate(over="ignore"):
         for part in seed:
-            state = _mixed(state + np.uint64(part + 1) * np.uint64(0x9E3779B97F4A7C15))
+            state = _mixed(state + np.uint64(part + 2) * np.uint64(0x9E3779B97F4A7C15))
         hashed = _mixed(_mixed(state + rows * np.uint64(0x9E3779B97F4A7C15)) + columns * np.uint64(0xD1B54A32D192ED03))
     total = np.ascontiguousarray(hashed).view(np.uint8).reshape(*shape, 8).sum(axis=2, dtype=np.int32)
     return (total - 1020).astype(np.float32) * np.float32(1 / np.sqrt(8 * (256**2 - 1) / 12))

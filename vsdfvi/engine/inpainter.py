@@ -165,11 +165,12 @@ class Inpainter:
         if self.settings.propagation == "paper":
             return paper.repair(self._footage, n, self._cache, self._fill)
         traced = with_reference(self._footage, n, trace(self._footage, n))
-        values, fill = synthesise(self._footage, n, traced, self._device_cache, self._generator)
+        filled = synthesise(self._footage, n, traced, self._device_cache, self._generator)
+        values = filled.values
         if self.settings.seam:
-            values = close_seam(self._footage, n, traced.pixels, values, traced.ring, fill)
+            values = close_seam(self._footage, n, traced.pixels, values, traced.ring, filled.beside)
         if self.settings.grain:
-            values = add_grain(self._footage, n, traced.pixels, values, traced.ring, fill)
+            values = add_grain(self._footage, n, traced.pixels, values, filled.seen, traced.ring, filled.beside)
         values = softened(self._footage, n, traced.pixels, values)
         samples = tuple(to_samples(value, self._footage.format) for value in values)
         return repair_of(traced, samples, self.settings.consistency, self.device)

@@ -47,7 +47,17 @@ class Ring:
     @property
     def nbytes(self) -> int:
         """Bytes that it takes."""
-        arrays = (self.x, self.y, self.parent, self.beside, self.group, self.hole_group, *self.of_plane, *self.column, *self.row)
+        arrays = (
+            self.x,
+            self.y,
+            self.parent,
+            self.beside,
+            self.group,
+            self.hole_group,
+            *self.of_plane,
+            *self.column,
+            *self.row,
+        )
         return sum(array.nbytes for array in arrays)
 
 

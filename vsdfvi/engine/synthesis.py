@@ -1,6 +1,6 @@
 """What no frame shows: filled on key frames, and carried to the others along the same flow."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from vsdfvi.engine.cache import Cache, CacheShare
 from vsdfvi.engine.footage import Footage
+from vsdfvi.engine.grain import still_texture
 from vsdfvi.engine.light import Light
 from vsdfvi.engine.plan import keyframes
 from vsdfvi.engine.propagation import HolePixels, walk
 from vsdfvi.engine.reference import with_reference
 from vsdfvi.engine.surroundings import Ring, follow, parent_samples
+from vsdfvi.engine.texture import Carried, crossfade
 from vsdfvi.engine.tracing import RingFill, Traced, lights_of, trace
 from vsdfvi.frames.masks import Box, regions
 from vsdfvi.frames.pixels import Colours
@@ -33,29 +35,41 @@ CONTEXT = 64 / 240  # share of the height around a hole that an exemplar fill ma
 _SETTLED = 1 / 1024  # of the peak: movement of a sweep at which a diffused fill has settled
 
 
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A hole, filled, on the host.
+
+    Attributes:
+        values: For each plane, float32 ``(samples)`` in codes.
+        seen: For each plane, bool ``(samples)``: another frame or a reference shows it; else it is invented.
+        beside: What the ring would show if it were hole; beside what is invented, that goes on.
+    """
+
+    values: tuple[NDArray[np.float32], ...]
+    seen: tuple[NDArray[np.bool_], ...]
+    beside: RingFill
+
+
 def synthesise(
     footage: Footage, n: int, traced: Traced, cache: Cache | CacheShare, generator: "Generator | None" = None
-) -> tuple[tuple[NDArray[np.float32], ...], RingFill]:
-    """For each plane, values in codes of all samples of frame n's hole: traced where reached, else invented.
-
-    They are on the host. Beside them, what the ring around the hole would show if it were hole: beside what is
-    invented, the same.
+) -> Filled:
+    """All samples of frame n's hole: traced where reached, else invented.
 
     Args:
         generator: The network behind the setting ``synthesis``, where there is one.
     """
     device = footage.device
     unreached = device.get(traced.unreached)
-    values = [value.copy() for value in traced.values]
-    reached = [flags.copy() for flags in traced.reached]
+    planes = len(traced.values)
+    home = get_together(device, [*traced.values, *traced.reached])
+    values, seen = [value.copy() for value in home[:planes]], home[planes:]
+    reached = [flags.copy() for flags in seen]
     deep = _deep(traced.pixels, unreached)
     if deep.any():
-        _carry(footage, n, traced, device.put(deep), values, reached, cache, generator)
-    # What is left is little, and the rest is done: it goes home.
-    home = get_together(device, [*values, *reached, *traced.reached])
-    planes = len(values)
-    complete = _diffuse(footage, n, traced.pixels, home[:planes], home[planes : 2 * planes])
-    return complete, _beside(traced, complete, home[2 * planes :])
+        _carry(footage, n, traced, deep, values, reached, cache, generator)
+    # What is left is little, and the rest is done.
+    complete = _diffuse(footage, n, traced.pixels, values, reached)
+    return Filled(complete, tuple(seen), _beside(traced, complete, seen))
 
 
 def _beside(traced: Traced, values: tuple[NDArray[np.float32], ...], seen: list[NDArray[np.bool_]]) -> RingFill:
@@ -103,44 +117,45 @@ def _carry(
     cache: Cache | CacheShare,
     generator: "Generator | None",
 ) -> None:
-    """Fill the deep part of frame n from the key frames around it, weighted by time, in place, on the device.
+    """Fill the deep part of frame n from the key frames around it, weighted by time, in place.
 
     The light of a key frame is matched as that of any other source.
+
+    Shapes:
+        deep, values, reached: on the host.
     """
     interval = footage.settings.keyframe_interval
     around = keyframes(n, interval, *footage.scene(n, interval))
-    arrays, pixels, ring = footage.device.arrays, traced.there, traced.ring
-    group = footage.device.put(ring.hole_group)
-    totals = [arrays.zeros(value.size, np.float32) for value in values]
-    weights = [arrays.zeros(value.size, np.float32) for value in values]
+    device, pixels, ring = footage.device, traced.there, traced.ring
+    arrays, planes = device.arrays, range(footage.format.planes)
+    deep_there = device.put(deep)
+    parts: list[list[Carried]] = [[] for _ in planes]
     for key in around:
         steps = abs(key - n)
         time_share = 1.0 if len(around) == 1 else 1.0 - steps / (around[1] - around[0])
-        # A key frame right here decides alone; one at the far end still helps where the nearer is not reached.
-        share = np.float32(max(time_share, 1e-3))
         filled = keyframe(footage, key, cache, generator)
         side = walk(footage, n, pixels.x, pixels.y, later=key > n, steps=steps, stop=False, limit=float("inf"))
-        arrived = arrays.where((side.state == 0) & deep, 1, -1).astype(np.int32)
-        lights = _lights_of_keyframe(footage, n, ring, key, filled)
-        for plane in range(footage.format.planes):
-            cover = pixels.cover[plane]
-            index = arrays.ascontiguousarray(cover.max(axis=1) if cover.shape[1] > 1 else cover[:, 0])
-            got = arrays.zeros(index.size, np.uint8)
-            value = arrays.zeros(index.size, np.float32)
+        arrived = arrays.where((side.state == 0) & deep_there, 1, -1).astype(np.int32)
+        got = [arrays.zeros(column.size, np.uint8) for column in pixels.column]
+        value = [arrays.zeros(column.size, np.float32) for column in pixels.column]
+        for plane in planes:
+            index = arrays.ascontiguousarray(pixels.cover[plane].max(axis=1))
             sample_lanczos(
                 filled[plane], pixels.column[plane], pixels.row[plane], index, (pixels.x, pixels.y), (side.x, side.y),
-                arrived, value, got, step=1, subsampling=footage.format.subsampling(plane),
+                arrived, value[plane], got[plane], step=1, subsampling=footage.format.subsampling(plane),
             )  # fmt: skip
-            gain, offset = (
-                footage.device.put(each.astype(np.float32))[group[index]]
-                for each in (lights[plane].gain, lights[plane].offset)
-            )
-            totals[plane] += share * (gain * value + offset) * got
-            weights[plane] += share * got
-    for plane in range(footage.format.planes):
-        use = (weights[plane] > 0) & ~reached[plane]
-        mean = totals[plane] / arrays.maximum(weights[plane], np.float32(1e-20))
-        values[plane] = arrays.where(use, mean, values[plane])
+        home = get_together(device, [*value, *got])
+        lights = _lights_of_keyframe(footage, n, ring, key, filled)
+        for plane in planes:
+            group = ring.hole_group[traced.pixels.cover[plane].max(axis=1)]
+            # A key frame right here decides alone; one at the far end still helps where the nearer is not reached.
+            share = np.float32(max(time_share, 1e-3)) * home[len(planes) + plane]
+            parts[plane].append(Carried(lights[plane].of(home[plane], group), share.astype(np.float32)))
+    for plane in planes:
+        at = traced.pixels.row[plane], traced.pixels.column[plane]
+        mean, there = crossfade(parts[plane], at, values[plane], reached[plane])
+        use = there & ~reached[plane]
+        values[plane][use] = mean[use]
         reached[plane] |= use
 
 
@@ -185,11 +200,38 @@ def _make_keyframe(footage: Footage, n: int, generator: "Generator | None") -> t
         excluded = [footage.excluded_on(n, plane, box) for plane in range(len(planes))]
         for plane, filled in enumerate(fill(footage, n, pictures, generator, excluded)):
             planes[plane].append(filled[None])
+    if footage.settings.grain:
+        for plane in range(len(planes)):
+            _add_texture(footage, n, traced, plane, boxes, planes[plane], seen[plane][1])
     packed = []
     for plane in range(footage.format.planes):
         right, down = footage.format.subsampling(plane)
         packed.append(pack([(box[0] >> right, box[1] >> down) for box in boxes], planes[plane]).on(device))
     return tuple(packed)
+
+
+def _add_texture(
+    footage: Footage,
+    n: int,
+    traced: Traced,
+    plane: int,
+    boxes: list[Box],
+    filled: list[NDArray[np.float32]],
+    seen: NDArray[np.bool_],
+) -> None:
+    """Give a plane of a key frame, filled on some boxes, the texture that stands still, in place."""
+    right, down = footage.format.subsampling(plane)
+    column, row = traced.pixels.column[plane], traced.pixels.row[plane]
+    values, inside = np.zeros(column.size, np.float32), []
+    for (x0, y0, *_), picture in zip(boxes, filled, strict=True):
+        _, height, width = picture.shape
+        u, v = column - (x0 >> right), row - (y0 >> down)
+        here = (u >= 0) & (u < width) & (v >= 0) & (v < height)
+        inside.append((here, v[here], u[here]))
+        values[here] = picture[0, v[here], u[here]]
+    values = still_texture(footage, n, traced.pixels, values, seen, traced.ring, plane)
+    for (here, v, u), picture in zip(inside, filled, strict=True):
+        picture[0, v, u] = values[here]
 
 
 def _placed(
