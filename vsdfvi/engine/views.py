@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.propagation import HolePixels, Traced, hole_pixels
+from vsdfvi.engine.unmixing import Recovered
 from vsdfvi.frames.pixels import LUMA_WEIGHTS, Colours, Frame, VideoFormat, to_samples
 from vsdfvi.kernels import Device
 from vsdfvi.kernels.device import get_together
@@ -53,12 +54,35 @@ class Repair:
         samples: For each plane, ``(samples)`` of the clip's own type: the fill.
         distance: int32 ``(pixels)``, frames to the nearer source: below 0 earlier, above 0 later; 0 is invented.
         confidence: float32 ``(pixels)``, 0 to 1; 0 where invented.
+        recovered: bool ``(pixels)``, where a mark was unmixed: neither seen elsewhere nor invented, at distance 0; None
+            where none was.
     """
 
     pixels: HolePixels
     samples: tuple[NDArray[np.generic], ...]
     distance: NDArray[np.int32]
     confidence: Array
+    recovered: NDArray[np.bool_] | None = None
+
+    @property
+    def recovered_count(self) -> int:
+        return 0 if self.recovered is None else int(np.count_nonzero(self.recovered))
+
+
+def with_recovered(repair: Repair | None, recovered: Recovered, video_format: VideoFormat) -> Repair:
+    """A repair with what was recovered put in; None where nothing else is to be filled."""
+    unmixed = tuple(to_samples(values, video_format) for values in recovered.values)
+    if repair is None:
+        nowhere = np.zeros(recovered.pixels.count, np.int32)
+        return Repair(recovered.pixels, unmixed, nowhere, recovered.certainty, recovered.recovered)
+    pairs = zip(recovered.samples, unmixed, repair.samples, strict=True)
+    return Repair(
+        repair.pixels,
+        tuple(np.where(flags, ours, theirs) for flags, ours, theirs in pairs),
+        np.where(recovered.recovered, 0, repair.distance).astype(np.int32),
+        np.where(recovered.recovered, recovered.certainty, repair.confidence).astype(np.float32),
+        recovered.recovered,
+    )
 
 
 def repair_of(traced: Traced, samples: tuple[NDArray[np.generic], ...], consistency: float, device: Device) -> Repair:
