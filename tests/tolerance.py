@@ -26,6 +26,12 @@ HALF_STEP = 0.75
 # C library's allocator loses between blocks; one frame in each that is not freed makes 19. (Nov 2026)
 GROWTH_MIB = 16
 
+# dB in the hole over a photograph in changing light, with grain, under a mark of 0.3 to 0.7 whose place alone is known.
+UNMIXED_DB = 35.0
+
+# Root mean square of a mark's opacity, found less true, in the hole.
+OPACITY_OFF = 0.05
+
 
 def assert_same_bits(found: NDArray[np.generic], expected: NDArray[np.generic]) -> None:
     """Fail unless two arrays hold the same bytes; any NaN equals any NaN, whose sign and payload nobody promises."""

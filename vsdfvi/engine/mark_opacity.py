@@ -41,6 +41,11 @@ class Level:
     colour: float
     weight: float
 
+    @property
+    def known(self) -> tuple[float, float]:
+        """log(clear), and its inverse variance: never so large that pictures could not overrule it."""
+        return float(np.log(self.clear)), min(self.weight, 400.0)
+
 
 def first_opacity(survey: Singles, hole: Flags) -> tuple[Singles, Level | None]:
     """Opacity ``(height, width)`` of a mark in the hole, and the level of its body; 0 and None where none is seen.

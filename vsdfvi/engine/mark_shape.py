@@ -18,6 +18,7 @@ _POWER = 0.6  # of steps: pictures have more large ones than the absolute value 
 _SOFT = 0.09  # squared, in typical steps: below this a step's size does not matter
 _OPAQUE = 0.92
 _LENGTH = 6.0  # what a pixel of border costs, in typical steps. 2 lets borders follow the picture's edges
+_CHANGING = 0.15  # what the ways a clip changes count beside its mean: they lie unevenly over the picture
 _ROUNDS = 8
 _MOVES = 12
 _SMOOTH = 1.5  # pixels over which a border moves as one
@@ -37,6 +38,8 @@ class Layer:
         self.hole = _blocks(hole, block).max(axis=(1, 3))
         self.edges = self.hole[:, 1:] | self.hole[:, :-1], self.hole[1:] | self.hole[:-1]
         self.share = np.float32(1 if block == (1, 1) else block[0] * block[1] / 2)
+        if not still:
+            self.share *= np.float32(_CHANGING)
         self.scale = self._scale()
         steps = self._steps(self.picture)
         known = np.concatenate([step[~edge] for step, edge in zip(steps, self.edges, strict=True)])
@@ -119,7 +122,7 @@ class Layer:
         x, z = (
             np.concatenate([step[edge] for step, edge in zip(both, self.edges, strict=True)]) for both in (lever, clear)
         )
-        for _ in range(10):
+        for _ in range(6):
             weight = ((z + np.float32(colour) * x) ** 2 + np.float32(_SOFT)) ** np.float32(_POWER / 2 - 1)
             colour = -float((weight * x * z).sum(dtype=np.float64)) / max(
                 float((weight * x * x).sum(dtype=np.float64)), 1e-6
@@ -155,7 +158,7 @@ type Known = tuple[float, float] | None
 """log(1 - opacity) as it is known already, and its inverse variance."""
 
 
-def fitted(layers: list[Layer], hole: Flags, opacity: Array, colours: tuple[float, ...], known: Known) -> Fit:
+def fitted(layers: list[Layer], hole: Flags, opacity: Array, colours: tuple[float, ...], known: Known) -> Fit | None:
     """The mark whose recovered picture is smoothest, near a first opacity ``(height, width)``.
 
     Source:
@@ -164,34 +167,37 @@ def fitted(layers: list[Layer], hole: Flags, opacity: Array, colours: tuple[floa
         hyper-Laplacian priors", NIPS 2009.
     """
     inside = hole.astype(np.float32)
-    top = np.float32(np.percentile(opacity[hole], 97))
+    top = np.float32(max(float(np.percentile(opacity[hole], 97)), 0.02))
     smooth = cv2.GaussianBlur(opacity, (0, 0), 0.8) * inside
     starts = []
     for share in (0.3, 0.45, 0.6):
-        front = _front(smooth - np.float32(share) * top, np.float32(0.15) * top)
+        front = _inside(_front(smooth - np.float32(share) * top, np.float32(0.15) * top), hole)
         for softness in (0.6, 1.0, 1.5):
             shape = _shape(front, softness, inside)
-            starts.append((_levelled(layers, shape, softness, colours, known, np.arange(0.1, 0.9, 0.1)), front))
-    best, front = min(starts, key=lambda start: start[0].cost)
+            if float(shape.max()) > 0.3:
+                starts.append((_levelled(layers, shape, softness, colours, known, np.arange(0.1, 0.9, 0.1)), front))
+    return _evolved(layers, hole, *min(starts, key=lambda start: start[0].cost), known) if starts else None
+
+
+def _evolved(layers: list[Layer], hole: Flags, best: Fit, front: Array, known: Known) -> Fit:
+    """A fit after some rounds of moves, each followed by a new look at the levels."""
+    inside = hole.astype(np.float32)
     fit = best
     for round_number in range(_ROUNDS):
         for _ in range(_MOVES):
             front = _moved(layers, front, fit, inside, 1 - 0.6 * round_number / _ROUNDS)
-        front = _front(front, np.float32(0.3))
-        front[~hole] = -3
+        front = _inside(_front(front, np.float32(0.3)), hole)
         around = np.clip(fit.opacity + np.array([-0.06, -0.03, 0, 0.03, 0.06]), 0.05, _OPAQUE)
-        options = (fit.softness * factor for factor in (0.8, 1.0, 1.25))
-        fit = min(
-            (
-                _levelled(layers, _shape(front, s, inside), s, fit.colours, known, around)
-                for s in options
-                if 0.4 < s < 3
-            ),
-            key=lambda option: option.cost,
-        )
+        options = [width for width in (0.8 * fit.softness, fit.softness, 1.25 * fit.softness) if 0.4 < width < 3]
+        tried = [_levelled(layers, _shape(front, w, inside), w, fit.colours, known, around) for w in options]
+        fit = min(tried, key=lambda option: option.cost)
         if fit.cost < best.cost:
             best = fit
     return best
+
+
+def _inside(front: Array, hole: Flags) -> Array:
+    return np.where(hole, front, np.float32(-3))
 
 
 def _shape(front: Array, softness: float, inside: Array) -> Array:

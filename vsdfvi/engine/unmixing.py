@@ -238,10 +238,10 @@ def fit_of(pictures: list[Array], hole: Flags, form: VideoFormat) -> tuple[Fit |
     if level is None:
         return None, layers
     colours = (level.colour,) + (128.0,) * (form.planes - 1) if form.family != "RGB" else (level.colour,) * 3
-    fit = fitted(layers, hole, opacity, colours, (float(np.log(level.clear)), min(level.weight, 400.0)))
-    clear = np.zeros_like(fit.shape)
+    fit = fitted(layers, hole, opacity, colours, level.known)
+    clear = np.zeros_like(opacity)
     without = sum(layer.roughness(clear, 0.0) for layer in layers)
-    return (fit if fit.cost < without else None), layers
+    return (fit if fit is not None and fit.cost < without else None), layers
 
 
 def _ways(pictures: Array, count: int) -> tuple[Array, list[Array]]:
