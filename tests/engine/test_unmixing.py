@@ -129,7 +129,7 @@ def test_opacity_is_found_and_the_picture_comes_back(opacity, colour):
 )
 def test_every_family_and_depth(fields):
     form = scenes.video_format(size=SIZE, **fields)
-    host, truth, mask, _ = host_of(form, 0.5, frames=8)
+    host, truth, mask, _ = host_of(form, 0.5)
     assert in_hole([host.render(n) for n in (0, 3)], [truth[0], truth[3]], mask, form) > UNMIXED_DB
     for n in (0, 3):
         for plane, samples in enumerate(host.render(n)):
