@@ -247,3 +247,12 @@ def test_the_survey_is_asked_for_once_and_then_remembered():
     assert host.inpainter.prepare(0, {0: host.clip[0]}, {0: host.masks[0]}) == ("survey",)
     host.render(0)
     assert host.inpainter.prepare(1, {1: host.clip[1]}, {0: host.masks[0]})[0] == "ready"  # no neighbour is wanted
+
+
+def test_the_survey_is_read_from_its_own_frames_and_widens_no_span():
+    """A survey's frames lie far beyond what is lent around a frame."""
+    form = scenes.video_format("GRAY", size=SIZE)
+    host, *_ = host_of(form, 0.5, frames=60, film=lit(form, 60))
+    host.render(30)
+    assert set(host.asked[30]) == {(30, 30)}
+    assert host.properties[30]["DfviRecovered"] > 0

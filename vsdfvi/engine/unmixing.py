@@ -17,7 +17,7 @@ from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.mark_opacity import first_opacity
 from vsdfvi.engine.mark_shape import Fit, Layer, fitted
 from vsdfvi.engine.propagation import HolePixels, hole_pixels
-from vsdfvi.frames.masks import Box, regions
+from vsdfvi.frames.masks import Box, hole_of, regions
 from vsdfvi.frames.pixels import VideoFormat
 from vsdfvi.kernels import Plane
 
@@ -201,8 +201,9 @@ def mark_of(footage: Footage) -> Mark:
 
 def standing_hole(footage: Footage) -> Plane | None:
     """The hole that nearly all masks of a survey have; None where it moves or there is none."""
-    clip, _ = footage.survey()
-    holes = [footage.hole(n) for n in sorted(clip)]
+    clip, masks = footage.survey()
+    made = {key: hole_of(frame.planes[0], footage.settings.dilate) for key, frame in masks.items()}
+    holes = [made[n] if n in made else made[0] for n in sorted(clip)]  # a still mask is its one frame
     sizes = [hole for hole in holes if not hole.is_empty]
     if not sizes:
         return None
@@ -217,7 +218,14 @@ def standing_hole(footage: Footage) -> Plane | None:
 
 def _pictures(footage: Footage, frames: list[int], plane: int, box: Box) -> Array:
     """A box of a plane of the survey ``(frames, height, width)``, in codes of 8 bits."""
-    codes = np.stack([footage.samples(n, plane, box)[0] for n in frames])
+    # From the survey's own frames: the footage's are those around the frame that is being made.
+    clip, _ = footage.survey()
+    right, down = footage.format.subsampling(plane)
+    x0, y0, x1, y1 = box
+    at = np.s_[y0 >> down : y1 >> down, x0 >> right : x1 >> right]
+    codes = np.stack([clip[n].planes[plane][at].astype(np.float32) for n in frames])
+    if footage.format.is_float:
+        codes = np.nan_to_num(codes, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     codes *= np.float32(_CODES / footage.format.peak)
     if footage.format.is_float and footage.format.family == "YUV" and plane:
         codes += np.float32(_CODES / 2)
