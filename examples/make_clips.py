@@ -1,6 +1,6 @@
 """The clips that the examples repair, made in a few seconds from photographs that scikit-image carries.
 
-python examples/make_clips.py        writes demo/clips/{logo,subtitles,film,object,object_mask}.mkv
+python examples/make_clips.py        writes demo/clips/{logo,transparent_logo,subtitles,film,object,object_mask}.mkv
 """
 
 import argparse
@@ -26,6 +26,7 @@ def main() -> None:
     most = parser.parse_args().frames
     film, launch, coffee = (shots[:most] for shots in map(range, (footage.length(FILM), LAUNCH.frames, COFFEE.frames)))
     write("logo", film, 3, with_logo)
+    write("transparent_logo", film, 3, with_transparent_logo)
     write("subtitles", film, 3, with_subtitles)
     write("film", launch, 3, as_old_film)
     write("object", coffee, 3, lambda n: footage.render((COFFEE,), n))
@@ -44,6 +45,11 @@ def write(name: str, frames: range, planes: int, frame: Callable[[int], Frame]) 
 def with_logo(n: int) -> Frame:
     """Return frame ``n`` under a station's logo."""
     return damage.laid_over(footage.render(FILM, n), [damage.logo(WIDTH, HEIGHT)])[0]
+
+
+def with_transparent_logo(n: int) -> Frame:
+    """Return frame ``n`` under a station's logo that one sees through."""
+    return damage.laid_over(footage.render(FILM, n), [damage.transparent_logo(WIDTH, HEIGHT)])[0]
 
 
 def with_subtitles(n: int) -> Frame:

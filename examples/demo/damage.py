@@ -74,6 +74,19 @@ def _logo(width: int, height: int) -> Layer:
     return _visible(plate * (0.6 + 0.35 * writing)), 40 + 190 * writing
 
 
+def transparent_logo(width: int, height: int) -> Layer:
+    """Return a station's letters in the upper right corner, white glass of 50 %, the same on every frame."""
+    return _transparent_logo(width, height)
+
+
+@cache
+def _transparent_logo(width: int, height: int) -> Layer:
+    drawing = _Drawing(width, height)
+    drawing.pen.text(drawing.box(width - 90, 48), "TV 9", 255, _font(44), anchor="mm")
+    letters = cv2.GaussianBlur(drawing.finished(), (0, 0), 0.8)
+    return _visible(0.5 * letters), np.full((height, width), 235, np.float32)
+
+
 def subtitle(width: int, height: int, text: str) -> Layer:
     """Return burnt-in subtitles: white letters with a black outline, at the bottom of the frame."""
     return _subtitle(width, height, text)

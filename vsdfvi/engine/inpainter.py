@@ -21,7 +21,8 @@ from vsdfvi.engine.rejection import rejected_frames
 from vsdfvi.engine.softening import softened
 from vsdfvi.engine.synthesis import WITHOUT_A_NETWORK, fill, synthesise
 from vsdfvi.engine.tracing import trace
-from vsdfvi.engine.views import OF_THE_HOLE_ALONE, Repair, render, repair_of
+from vsdfvi.engine.unmixing import Unmixing
+from vsdfvi.engine.views import OF_THE_HOLE_ALONE, Repair, render, repair_of, with_recovered
 from vsdfvi.errors import SettingError
 from vsdfvi.frames.pixels import VideoFormat, to_samples
 from vsdfvi.kernels import Workers, return_free_memory
@@ -82,6 +83,7 @@ class Inpainter:
         if complete is not None:
             self.reach += complete.radius
         self.extra_reach = {name: self._reach_of(name) for name in extras or {}}
+        self._unmixing = Unmixing(self._footage) if settings.unmix else None
         self._ready: dict[int, _Made] = {}
         self._finished = 0
         self._sampled = 0, -1  # first and last frame that the frame before sampled, counted from it
@@ -161,7 +163,15 @@ class Inpainter:
         return n in self._rejected or self._footage.hole(n).is_empty
 
     def _repair(self, n: int) -> Repair:
-        """How frame n's hole is filled."""
+        """How frame n's hole is filled: by what is recovered of it, and the rest by what was seen or is invented."""
+        recovered = self._unmixing.recover(n) if self._unmixing else None
+        if recovered is not None and all(flags.all() for flags in recovered.samples):
+            return with_recovered(None, recovered, self._footage.format)
+        repair = self._filled(n)
+        return repair if recovered is None else with_recovered(repair, recovered, self._footage.format)
+
+    def _filled(self, n: int) -> Repair:
+        """How frame n's hole is filled from elsewhere."""
         if self.settings.propagation == "paper":
             return paper.repair(self._footage, n, self._cache, self._fill)
         traced = with_reference(self._footage, n, trace(self._footage, n))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.propagation import HolePixels, hole_pixels
 from vsdfvi.engine.tracing import Traced
+from vsdfvi.engine.unmixing import Recovered
 from vsdfvi.frames.pixels import LUMA_WEIGHTS, Colours, Frame, VideoFormat, to_samples
 from vsdfvi.kernels import Device
 from vsdfvi.kernels.device import get_together
@@ -79,6 +80,23 @@ class Repair:
     def counts(self) -> tuple[int, ...]:
         """Pixels of each origin, in the order of their numbers."""
         return tuple(np.bincount(self.origin, minlength=4).tolist())
+
+
+def with_recovered(repair: Repair | None, recovered: Recovered, video_format: VideoFormat) -> Repair:
+    """A repair with what was recovered put in; None where nothing else is to be filled."""
+    unmixed = tuple(to_samples(values, video_format) for values in recovered.values)
+    origin = np.where(recovered.recovered, RECOVERED, INVENTED).astype(np.uint8)
+    if repair is None:
+        nowhere = np.zeros(recovered.pixels.count, np.int32)
+        return Repair(recovered.pixels, unmixed, nowhere, recovered.certainty, origin)
+    pairs = zip(recovered.samples, unmixed, repair.samples, strict=True)
+    return Repair(
+        repair.pixels,
+        tuple(np.where(flags, ours, theirs) for flags, ours, theirs in pairs),
+        np.where(recovered.recovered, 0, repair.distance).astype(np.int32),
+        np.where(recovered.recovered, recovered.certainty, repair.confidence).astype(np.float32),
+        np.where(recovered.recovered, origin, repair.origin).astype(np.uint8),
+    )
 
 
 def repair_of(traced: Traced, samples: tuple[NDArray[np.generic], ...], consistency: float, device: Device) -> Repair:
