@@ -1,10 +1,12 @@
 """The clips that the examples repair, made in a few seconds from photographs that scikit-image carries.
 
-python examples/make_clips.py        writes demo/clips/{logo,transparent_logo,subtitles,film,object,object_mask}.mkv
+python examples/make_clips.py        writes demo/clips/{logo,transparent_logo,subtitles,film,object,object_mask,coin,
+                                     coin_mask,plate}.mkv
 """
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,11 @@ from demo.video_files import LosslessWriter
 from numpy.typing import NDArray
 
 FOLDER = Path(__file__).parents[1] / "demo/clips"
+
+# A camera that does not move, a coin that lies before it all the time, and the same shot when it had been taken away.
+LYING = replace(COFFEE, end=COFFEE.begin, actor=replace(COFFEE.actor, place=lambda _: (300, 270, 1.5, 40)))
+BARE = replace(LYING, actor=replace(COFFEE.actor, place=lambda _: (-900, -900, 1.5, 0)))
+
 LINES = ("We have been here before.", "This time we stay.", "Coffee first.")
 
 Frame = Sequence[NDArray[np.uint8]]
@@ -31,6 +38,9 @@ def main() -> None:
     write("film", launch, 3, as_old_film)
     write("object", coffee, 3, lambda n: footage.render((COFFEE,), n))
     write("object_mask", coffee, 1, lambda n: (footage.actor_mask((COFFEE,), n),))
+    write("coin", coffee, 3, lambda n: footage.render((LYING,), n))
+    write("coin_mask", range(1), 1, lambda n: (footage.actor_mask((LYING,), n),))
+    write("plate", range(1), 3, lambda n: footage.render((BARE,), n, seed=11))
 
 
 def write(name: str, frames: range, planes: int, frame: Callable[[int], Frame]) -> None:

@@ -13,10 +13,11 @@ def inpaint(clip: "vapoursynth.VideoNode", mask: "vapoursynth.VideoNode", **sett
     """Return the clip with its hole filled: ``core.dfvi.Inpaint(clip, mask, ...)``, nothing more.
 
     Args:
-        settings: The fields of :class:`vsdfvi.settings.Settings`; what is left out has its default.
+        settings: The fields of :class:`vsdfvi.settings.Settings`; what is left out has its default. And the clips
+            ``exclude``, ``reference``, ``flow_fw`` and ``flow_bw``.
 
     Raises:
-        vapoursynth.Error: The clip, the mask or a setting is refused.
+        vapoursynth.Error: A clip or a setting is refused.
     """
     plugin = getattr(clip, "dfvi")  # noqa: B009  a namespace made at run time: type checkers do not know it
     repaired: vapoursynth.VideoNode = plugin.Inpaint(mask, **settings)

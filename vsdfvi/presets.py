@@ -2,8 +2,8 @@
 
 PRESETS: dict[str, dict[str, int | float | str]] = {
     "dirt": {"radius": 4, "keyframe_interval": 4},
-    "scratch": {"radius": 12, "dilate": 1},
-    "logo": {"radius": 60, "dilate": 2, "keyframe_interval": 48},
+    "scratch": {"radius": 6, "dilate": 1},
+    "logo": {"radius": 48, "dilate": 2, "keyframe_interval": 24},
     "subtitle": {"radius": 48, "dilate": 2},
     "dropout": {"radius": 3, "keyframe_interval": 4},
     "object": {"radius": 48, "dilate": 4},

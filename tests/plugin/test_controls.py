@@ -43,7 +43,7 @@ def extras_of(scene, plates=1):
 
 @pytest.mark.parametrize("names", [("exclude",), ("reference",), ("flow_fw", "flow_bw"), None], ids=str)
 @pytest.mark.parametrize("plates", [1, 7])
-def test_extra_clips_reach_the_engine_in_any_order(scene, threads, names, plates):
+def test_extra_clips_reach_the_engine_in_any_order(scene, threads, log, names, plates):
     threads(4)
     frames, nodes = extras_of(scene, plates)
     names = names or tuple(frames)
@@ -58,6 +58,7 @@ def test_extra_clips_reach_the_engine_in_any_order(scene, threads, names, plates
             for plane, samples in enumerate(expected):
                 assert_same_bits(np.asarray(frame[plane]).copy(), samples)
             assert {key: frame.props[key] for key in frame.props if key.startswith("Dfvi")} == host.properties[n]
+    assert not any("kept a view" in text for _, text in log)
 
 
 def test_a_rejected_frame_is_the_source_frame_itself(scene, tmp_path):

@@ -59,10 +59,10 @@ note("loaded")
 SLOW = """
 from vsdfvi.engine.inpainter import Inpainter
 
-def prepare(self, n, clip, mask, real=Inpainter.prepare):
+def prepare(self, n, *lent, real=Inpainter.prepare):
     note(f"began {n}")
     time.sleep(<seconds> if n else 0)
-    reply = real(self, n, clip, mask)
+    reply = real(self, n, *lent)
     note(f"ended {n}")
     return reply
 
