@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vsdfvi.engine.confidence import confidence_of
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.propagation import HolePixels, hole_pixels
 from vsdfvi.engine.tracing import Traced
@@ -99,26 +100,23 @@ def with_recovered(repair: Repair | None, recovered: Recovered, video_format: Vi
     )
 
 
-def repair_of(traced: Traced, samples: tuple[NDArray[np.generic], ...], consistency: float, device: Device) -> Repair:
+def repair_of(traced: Traced, samples: tuple[NDArray[np.generic], ...], peak: float, device: Device) -> Repair:
     """The account of a frame that was traced on a device.
 
-    Confidence is exp(-error / consistency) of the side where flow agreed better with itself.
+    Args:
+        peak: Largest code of the format.
     """
-    sides = traced.earlier, traced.later
-    *states, first, second = get_together(device, [side.state for side in sides] + [side.error for side in sides])
+    states = get_together(device, [side.state for side in (traced.earlier, traced.later)])
     nowhere = np.iinfo(np.int32).max
-    found = [state > 0 for state in states]
-    before, after = (np.where(some, state, nowhere) for some, state in zip(found, states, strict=True))
+    before, after = (np.where(state > 0, state, nowhere) for state in states)
     distance = np.where(before <= after, -before, after)  # of two as near, the blend's first
-    nothing = np.float32(np.inf)
-    error = np.minimum(np.where(found[0], first, nothing), np.where(found[1], second, nothing))
-    invented = ~(found[0] | found[1])
+    unfound = np.minimum(before, after) == nowhere
     return Repair(
         traced.pixels,
         samples,
-        np.where(invented, 0, distance).astype(np.int32),
-        np.exp(-error.astype(np.float64) / consistency).astype(np.float32),
-        _origin_of(traced, invented, device),
+        np.where(unfound, 0, distance).astype(np.int32),
+        confidence_of(traced, peak, device),
+        _origin_of(traced, unfound, device),
     )
 
 
