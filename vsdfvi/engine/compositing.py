@@ -1,4 +1,4 @@
-"""Close the seam: what the fill misses at the hole's border is spread smoothly into the hole. Nothing outside changes."""
+"""Close the seam: what the fill misses at the hole's border is spread smoothly into the hole, and nothing outside."""
 
 import cv2
 import numpy as np
@@ -66,7 +66,7 @@ def _corrected(
     sums = np.zeros((y1 - y0, x1 - x0, 3), np.float32)
     at = row[there] - y0, column[there] - x0
     sums[at] = np.stack([np.ones_like(missed[there]), missed[there], missed[there] ** 2], axis=1)
-    sums = cv2.GaussianBlur(sums, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT)
+    sums = cv2.GaussianBlur(sums, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT).astype(np.float32, copy=False)
     weight = np.maximum(sums[..., 0], np.float32(1e-6))
     mean, square = sums[..., 1] / weight, sums[..., 2] / weight
     # A Gaussian window holds as many equal samples as its sum times 4 pi sigma^2.
@@ -82,4 +82,5 @@ def _corrected(
     at_hole = pixels.row[plane] - y0, pixels.column[plane] - x0
     hole[at_hole] = 1
     membrane = laplace_fill(np.ascontiguousarray(field[None]), hole, float(footage.format.peak * _SETTLED))[0]
-    return values + membrane[at_hole]
+    corrected: NDArray[np.float32] = values + membrane[at_hole]
+    return corrected

@@ -1,7 +1,6 @@
 """Grain: what the fill lacks of it is measured around the hole, and given back, new in every frame.
 
-Truth wants a blend of several sources, and a blend averages their grain away: of two as good, half its variance is left.
-What is missing is known from the ring, which the same sources show: there the picture's own grain stands beside the
+Truth wants a blend of several sources, and a blend averages their grain away: of two as good, half is left. What is missing is known from the ring, which the same sources show: there the picture's own grain stands beside the
 fill's. Only what is new in every frame counts as grain. Texture that stands still or moves with the picture is not
 missing where it was traced, and noise would be no replacement for it.
 
@@ -81,10 +80,10 @@ def add_grain(
             flat = looked.is_flat(np.ones(target.size, bool))
             wanted = _by_brightness(looked.bright[flat], (looked.fine**2)[flat])(values[plane])
             there = _local(view, looked.inside, ~seen[plane])
-            lacks = np.minimum(np.maximum(_ENOUGH * wanted - there, 0), fresh[plane])
+            lacks = np.minimum(np.maximum(wanted - there, 0), fresh[plane])
             missing = np.where(seen[plane], missing, lacks)
         strength = np.sqrt(np.float32(footage.settings.grain) * missing)
-        out.append(values[plane] + strength * _unit(view, looked, (n, plane)))
+        out.append((values[plane] + strength * _unit(view, looked, (n, plane))).astype(np.float32))
     return tuple(out)
 
 
@@ -106,7 +105,7 @@ def still_texture(
     looked = _Look.at(own, known, view)
     flat = looked.is_flat(np.ones(target.size, bool))
     wanted = _by_brightness(looked.bright[flat], (looked.fine**2)[flat])(values)
-    missing = np.maximum(_ENOUGH * np.maximum(wanted - fresh, 0) - _local(view, looked.inside, ~seen), 0)
+    missing = np.maximum(np.maximum(wanted - fresh, 0) - _local(view, looked.inside, ~seen), 0)
     strength = np.sqrt(np.float32(footage.settings.grain) * np.where(seen, 0, missing)).astype(np.float32)
     return values + strength * _unit(view, looked, (_STILL, plane))
 
@@ -278,7 +277,7 @@ def white_noise(x0: int, y0: int, shape: tuple[int, int], seed: tuple[int, ...])
     """
     rows = np.arange(y0, y0 + shape[0], dtype=np.int64).astype(np.uint64)[:, None]
     columns = np.arange(x0, x0 + shape[1], dtype=np.int64).astype(np.uint64)[None, :]
-    state = np.uint64(0)
+    state: NDArray[np.uint64] = np.zeros(1, np.uint64)
     with np.errstate(over="ignore"):
         for part in seed:
             state = _mixed(state + np.uint64(part + 2) * np.uint64(0x9E3779B97F4A7C15))
@@ -287,8 +286,7 @@ def white_noise(x0: int, y0: int, shape: tuple[int, int], seed: tuple[int, ...])
     return (total - 1020).astype(np.float32) * np.float32(1 / np.sqrt(8 * (256**2 - 1) / 12))
 
 
-def _mixed(state: NDArray[np.uint64] | np.uint64) -> NDArray[np.uint64]:
-    state = np.asarray(state, np.uint64)
+def _mixed(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return state ^ (state >> np.uint64(31))
@@ -303,7 +301,8 @@ def _fine_kernel(across: float, down: float) -> NDArray[np.float64]:
     gauss /= gauss.sum()
     rows, columns = (np.where(at == 0, 1.0, np.where(np.abs(at) == 1, c, 0.0)) for c in (down, across))
     blurred = [np.convolve(each, gauss, mode="same") for each in (rows, columns)]
-    return np.outer(rows, columns) - np.outer(*blurred)
+    kernel: NDArray[np.float64] = np.outer(rows, columns) - np.outer(*blurred)
+    return kernel
 
 
 def _power(across: float, down: float) -> float:

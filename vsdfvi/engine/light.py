@@ -72,11 +72,12 @@ def match_light(
     to, of = target.astype(np.float64), source.astype(np.float64)
     if not corrects:
         return _with_error(light, to, of, group, groups)
-    everywhere = _line(to, of, np.zeros(group.size, np.int32), 1)
-    near = everywhere[0][0] * of + everywhere[1][0]
-    gain, offset = _line(to, near, group, groups)
-    matched = replace(light, gain=gain * everywhere[0][0], offset=gain * everywhere[1][0] + offset)
-    return _with_error(matched, to, of, group, groups)
+    gain, offset = _line(to, of, np.zeros(group.size, np.int32), 1)
+    if groups > 1:
+        first_gain, first_offset = gain[0], offset[0]
+        gain, offset = _line(to, first_gain * of + first_offset, group, groups)
+        gain, offset = gain * first_gain, gain * first_offset + offset
+    return _with_error(replace(light, gain=gain, offset=offset), to, of, group, groups)
 
 
 def match_shift(

@@ -13,7 +13,7 @@ from vsdfvi.kernels import Packed, Plane, sample_lanczos, trace_step
 from vsdfvi.kernels.device import get_together, put_together
 
 WIDTH = 4 / 240
-"""Share of the picture's height that the ring is wide, and its bounds in pixels: a pixel of ring is one more to walk."""
+"""Share of the picture's height that the ring is wide, and its bounds in pixels: each is one more to walk."""
 
 _NARROWEST, _WIDEST = 3, 8
 _BESIDE = 2.0  # pixels: with blocks of chroma between them, neighbours may be so far apart
@@ -93,20 +93,35 @@ def _make_ring(footage: Footage, n: int, pixels: HolePixels) -> Ring:
         column.append(ring_x[first] >> right)
         row.append(ring_y[first] >> down)
     return Ring(
-        ring_x, ring_y, number[label[y, x]], away[y, x] < _BESIDE, part[y, x].astype(np.int32) - 1, part[at_hole].astype(np.int32) - 1,
-        groups - 1, tuple(of_plane), tuple(column), tuple(row),
+        ring_x, ring_y, number[label[y, x]], away[y, x] < _BESIDE, part[y, x].astype(np.int32) - 1,
+        part[at_hole].astype(np.int32) - 1, groups - 1, tuple(of_plane), tuple(column), tuple(row),
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Arrays of the ring that more than one source is held against."""
+
+    arrays: tuple[NDArray[np.float32], ...]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(array.nbytes for array in self.arrays)
 
 
 def ring_values(footage: Footage, n: int, ring: Ring) -> tuple[NDArray[np.float32], ...]:
     """For each plane, the ring's samples in frame n, in codes."""
-    planes = []
-    for plane, samples in enumerate(footage.frame(n).planes):
-        values = samples[ring.row[plane], ring.column[plane]].astype(np.float32)
-        if footage.format.is_float:
-            values = np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-        planes.append(values)
-    return tuple(planes)
+
+    def make() -> _Kept:
+        planes = []
+        for plane, samples in enumerate(footage.frame(n).planes):
+            values = samples[ring.row[plane], ring.column[plane]].astype(np.float32)
+            if footage.format.is_float:
+                values = np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+            planes.append(values)
+        return _Kept(tuple(planes))
+
+    return footage.remember(("ring values", n), make).arrays
 
 
 def ring_gradient(footage: Footage, n: int, ring: Ring, plane: int) -> NDArray[np.float32]:
@@ -114,26 +129,33 @@ def ring_gradient(footage: Footage, n: int, ring: Ring, plane: int) -> NDArray[n
 
     Central differences; not a number where one of a pixel's neighbours is hole or beyond the picture.
     """
-    samples, hole = footage.frame(n).planes[plane], footage.hole(n)
-    height, width = samples.shape
-    out = []
-    for dx, dy in ((1, 0), (0, 1)):
-        ends = []
-        for sign in (-1, 1):
-            x, y = ring.x + sign * dx, ring.y + sign * dy
-            inside = (x >= 0) & (x < width) & (y >= 0) & (y < height) & ~is_hole(hole, x, y)
-            value = samples[y.clip(0, height - 1), x.clip(0, width - 1)].astype(np.float32)
-            ends.append(np.where(inside, value, np.float32(np.nan)))
-        out.append((ends[1] - ends[0]) / np.float32(2))
-    return np.stack(out)
+
+    def make() -> _Kept:
+        samples, hole = footage.frame(n).planes[plane], footage.hole(n)
+        height, width = samples.shape
+        out = []
+        for dx, dy in ((1, 0), (0, 1)):
+            ends = []
+            for sign in (-1, 1):
+                x, y = ring.x + sign * dx, ring.y + sign * dy
+                inside = (x >= 0) & (x < width) & (y >= 0) & (y < height) & ~is_hole(hole, x, y)
+                value = samples[y.clip(0, height - 1), x.clip(0, width - 1)].astype(np.float32)
+                ends.append(np.where(inside, value, np.float32(np.nan)))
+            out.append((ends[1] - ends[0]) / np.float32(2))
+        return _Kept((np.stack(out),))
+
+    return footage.remember(("ring gradient", n, plane), make).arrays[0]
 
 
 def is_hole(hole: Plane, x: NDArray[np.int32], y: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Whether pixels are hole."""
     rows, columns = hole.samples.shape
-    inside = (x >= hole.x) & (x < hole.x + columns) & (y >= hole.y) & (y < hole.y + rows)
+    inside: NDArray[np.bool_] = (x >= hole.x) & (x < hole.x + columns) & (y >= hole.y) & (y < hole.y + rows)
     at = np.where(inside, y - hole.y, 0), np.where(inside, x - hole.x, 0)
-    return inside & (hole.samples[at] > 0)
+    if not hole.samples.size:
+        return inside
+    missing: NDArray[np.bool_] = inside & (hole.samples[at] > 0)
+    return missing
 
 
 def parent_samples(ring: Ring, pixels: HolePixels, plane: int) -> NDArray[np.int32]:
