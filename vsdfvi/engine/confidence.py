@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vsdfvi.engine.tracing import Traced
+from vsdfvi.engine.propagation import Trajectories
 from vsdfvi.kernels import Device
 from vsdfvi.kernels.device import get_together
 
@@ -15,21 +15,34 @@ RIGHT = 10
 _OFFSET, _DOUBT, _SPREAD, _BOTH, _STEPS, _ERROR = 2.142, -0.819, -1.104, 1.247, -0.388, -0.887
 _LEAST_ERROR = 0.05  # pixels
 
+BELIEVED = 0.3
+"""Confidence below which a pixel does not count as seen: what is invented is then nearer to the truth, on five real
+clips by 0.3 dB on logos, and as near on objects and subtitles. At 0.6 objects lose 0.5 dB."""
 
-def confidence_of(traced: Traced, peak: float, device: Device) -> NDArray[np.float32]:
+
+def confidence_of(
+    earlier: Trajectories,
+    later: Trajectories,
+    spread: NDArray[np.float32],
+    doubt: NDArray[np.float32],
+    peak: float,
+    device: Device,
+) -> NDArray[np.float32]:
     """For each pixel of a hole, the probability that its luma is less than ``RIGHT`` levels off; 0 where not traced.
 
     It is made of what the ring around the hole shows with the same sources, of how far these are apart, of whether
     earlier and later frames show the pixel or one side alone, of how many frames away, and of the worst disagreement of
     forward and backward flow on the way.
 
+    Shapes:
+        spread, doubt: as :class:`Traced` has them, on the device; what is returned is on the host.
+
     Args:
+        earlier, later: Trajectories to the nearest source on either side.
         peak: Largest code of the format.
     """
-    sides = traced.earlier, traced.later
     *states, first, second, spread, doubt = get_together(
-        device,
-        [*(side.state for side in sides), *(side.error for side in sides), traced.spread, traced.doubt],
+        device, [earlier.state, later.state, earlier.error, later.error, spread, doubt]
     )
     found = [state > 0 for state in states]
     both, some = found[0] & found[1], found[0] | found[1]

@@ -1,8 +1,9 @@
 """Grain: what the fill lacks of it is measured around the hole, and given back, new in every frame.
 
-Truth wants a blend of several sources, and a blend averages their grain away: of two as good, half is left. What is missing is known from the ring, which the same sources show: there the picture's own grain stands beside the
-fill's. Only what is new in every frame counts as grain. Texture that stands still or moves with the picture is not
-missing where it was traced, and noise would be no replacement for it.
+Truth wants a blend of several sources, and a blend averages their grain away: of two as good, half is left. What is
+missing is known from the ring, which the same sources show: there the picture's own grain stands beside the fill's.
+Only what is new in every frame counts as grain. Texture that stands still or moves with the picture is not missing
+where it was traced, and noise would be no replacement for it.
 
 What is invented has neither. There the ring's own fine texture is the measure: that part of it which the next frame
 does not repeat is given to every frame anew, the rest to key frames, and is carried from there like the picture.

@@ -183,7 +183,7 @@ class Inpainter:
             values = add_grain(self._footage, n, traced.pixels, values, filled.seen, traced.ring, filled.beside)
         values = softened(self._footage, n, traced.pixels, values)
         samples = tuple(to_samples(value, self._footage.format) for value in values)
-        return repair_of(traced, samples, self._footage.format.peak, self.device)
+        return repair_of(traced, samples, self.device)
 
     def _fill(self, n: int, pictures: list[Picture]) -> list[NDArray[np.float32]]:
         """Planes of a box of frame n with their holes filled as the setting ``synthesis`` says."""

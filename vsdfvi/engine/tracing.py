@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from vsdfvi.engine.confidence import BELIEVED, confidence_of
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.light import Light, match_light, match_shift
 from vsdfvi.engine.propagation import HolePixels, Trajectories, find_sources, hole_pixels, sample_sources
 from vsdfvi.engine.surroundings import Followed, Ring, follow, parent_samples, ring_gradient, ring_of, ring_values
-from vsdfvi.kernels import Packed, module_of
+from vsdfvi.kernels import LOST, Packed, module_of
 from vsdfvi.kernels.device import get_together
 
 _LEAST_ERROR = 0.5 / 255  # of the peak: a ring can agree by chance, so no source counts as better than this
@@ -82,12 +83,12 @@ class Traced:
 
     Attributes:
         pixels: The hole, on the host.
-        there: The hole on the device, as all that follows but the ring.
-        earlier, later: The trajectories to the nearest source on either side.
+        there: The hole on the device, as all that follows but confidence and ring.
+        earlier, later: The trajectories to the nearest source on either side. What is not to be believed is ``LOST``.
         values: For each plane, float32 ``(samples)`` in codes; of no meaning where not reached.
         reached: For each plane, bool ``(samples)``.
-        spread: float32 ``(pixels)``: deviation of what a pixel's sources show from their blend, in codes.
-        doubt: float32 ``(pixels)``: error that the ring around the hole shows with these sources, in codes.
+        confidence: float32 ``(pixels)``, on the host: the probability that luma is right (``confidence.py``); 0 where
+            nothing was found, or nothing that is to be believed.
         ring: Where the known picture around the hole is.
         fill: What the ring would show if it were hole.
         given: bool ``(pixels)``: those that no walk found, and the reference shows; None without a reference.
@@ -99,8 +100,7 @@ class Traced:
     later: Trajectories
     values: tuple[NDArray[np.float32], ...]
     reached: tuple[NDArray[np.bool_], ...]
-    spread: NDArray[np.float32]
-    doubt: NDArray[np.float32]
+    confidence: NDArray[np.float32]
     ring: Ring
     fill: RingFill
     given: NDArray[np.bool_] | None = None
@@ -166,9 +166,15 @@ def trace(footage: Footage, n: int) -> Traced:
         for plane in range(footage.format.planes)
     ]
     guide = blends[guide_plane(footage)]
+    confidence = confidence_of(earlier, later, guide.spread, guide.doubt, footage.format.peak, footage.device)
+    arrays, believed = footage.device.arrays, footage.device.put(confidence >= BELIEVED)
+    earlier, later = (
+        replace(side, state=arrays.where(believed, side.state, np.int32(LOST))) for side in (earlier, later)
+    )
+    reached = [blend.reached & believed[_followed(pixels.cover[plane], seen)] for plane, blend in enumerate(blends)]
     return Traced(
-        here, pixels, earlier, later, tuple(blend.values for blend in blends), tuple(blend.reached for blend in blends),
-        guide.spread, guide.doubt, ring, _ring_fill(footage, here, ring, sides),
+        here, pixels, earlier, later, tuple(blend.values for blend in blends), tuple(reached),
+        np.where(confidence >= BELIEVED, confidence, np.float32(0)), ring, _ring_fill(footage, here, ring, sides),
     )  # fmt: skip
 
 

@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vsdfvi.engine.confidence import confidence_of
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.propagation import HolePixels, hole_pixels
 from vsdfvi.engine.tracing import Traced
@@ -100,12 +99,8 @@ def with_recovered(repair: Repair | None, recovered: Recovered, video_format: Vi
     )
 
 
-def repair_of(traced: Traced, samples: tuple[NDArray[np.generic], ...], peak: float, device: Device) -> Repair:
-    """The account of a frame that was traced on a device.
-
-    Args:
-        peak: Largest code of the format.
-    """
+def repair_of(traced: Traced, samples: tuple[NDArray[np.generic], ...], device: Device) -> Repair:
+    """The account of a frame that was traced on a device."""
     states = get_together(device, [side.state for side in (traced.earlier, traced.later)])
     nowhere = np.iinfo(np.int32).max
     before, after = (np.where(state > 0, state, nowhere) for state in states)
@@ -115,7 +110,7 @@ def repair_of(traced: Traced, samples: tuple[NDArray[np.generic], ...], peak: fl
         traced.pixels,
         samples,
         np.where(unfound, 0, distance).astype(np.int32),
-        confidence_of(traced, peak, device),
+        traced.confidence,
         _origin_of(traced, unfound, device),
     )
 
