@@ -127,7 +127,7 @@ def fresh_variance(footage: Footage, n: int, ring: Ring) -> tuple[float, ...]:
             break
     else:
         return (0.0,) * footage.format.planes
-    lights, targets = lights_of(footage, n, ring, shown), ring_values(footage, n, ring)
+    lights, targets = lights_of(footage, n, ring, {0: shown})[0], ring_values(footage, n, ring)
     variances = []
     for plane, light in enumerate(lights):
         there = shown.there[plane]

@@ -38,6 +38,11 @@ class Light:
     error: Values
     shift: Values
 
+    def part(self, first: int, last: int) -> "Light":
+        """The light of the parts first..last, the last not included."""
+        chosen = slice(first, last)
+        return Light(self.gain[chosen], self.offset[chosen], self.error[chosen], self.shift[:, chosen])
+
     @staticmethod
     def unchanged(groups: int) -> "Light":
         """No difference of light, of unknown error."""
@@ -49,13 +54,20 @@ class Light:
 
 
 def match_light(
-    target: NDArray[np.float32], source: NDArray[np.float32], group: NDArray[np.int32], groups: int, *, corrects: bool
+    target: NDArray[np.float32],
+    source: NDArray[np.float32],
+    group: NDArray[np.int32],
+    groups: int,
+    *,
+    corrects: bool,
+    source_of: NDArray[np.int32] | None = None,
 ) -> Light:
-    """Gain and offset that turn a source's ring samples into the target's: of all, then of each part against that.
+    """Gain and offset that turn sources' ring samples into the target's: of all of a source, then of each part by that.
 
     Shapes:
         target, source: ``(samples)`` in codes, of the same places.
-        group: ``(samples)``, the part of the hole that each belongs to.
+        group: ``(samples)``, the part of the hole that each belongs to; the same part in another source is another.
+        source_of: ``(groups)``, from 0, the source of each part; None where there is one source.
 
     Args:
         groups: How many parts there are.
@@ -67,16 +79,15 @@ def match_light(
         How far an estimate is believed: James and Stein, "Estimation with quadratic loss", 1961.
     """
     light = Light.unchanged(groups)
-    if target.size < _FEWEST:
-        return light
     to, of = target.astype(np.float64), source.astype(np.float64)
     if not corrects:
         return _with_error(light, to, of, group, groups)
-    gain, offset = _line(to, of, np.zeros(group.size, np.int32), 1)
-    if groups > 1:
-        first_gain, first_offset = gain[0], offset[0]
-        gain, offset = _line(to, first_gain * of + first_offset, group, groups)
-        gain, offset = gain * first_gain, gain * first_offset + offset
+    origin = np.zeros(groups, np.int32) if source_of is None else source_of
+    sources = int(origin.max(initial=0)) + 1
+    gain, offset = (each[origin] for each in _line(to, of, origin[group], sources))
+    if groups > sources:
+        more_gain, more_offset = _line(to, gain[group] * of + offset[group], group, groups)
+        gain, offset = more_gain * gain, more_gain * offset + more_offset
     return _with_error(replace(light, gain=gain, offset=offset), to, of, group, groups)
 
 

@@ -42,7 +42,7 @@ def with_reference(footage: Footage, n: int, traced: Traced) -> Traced:
     taken = take(footage, n, traced.there, flow, boxes)
     given = taken.got[0] & ~traced.found
     shown = ring_shown(footage, n, traced.ring, flow, boxes)
-    lights = lights_of(footage, n, traced.ring, shown)
+    lights = lights_of(footage, n, traced.ring, {0: shown})[0]
     group = footage.device.put(traced.ring.hole_group)
     values = []
     for plane, (known, seen, value) in enumerate(zip(traced.reached, traced.values, taken.values, strict=True)):

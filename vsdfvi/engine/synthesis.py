@@ -165,9 +165,8 @@ def _lights_of_keyframe(
     """The light of a filled key frame against that of frame n."""
     steps = abs(key - n)
     shown = follow(footage, n, ring, later=key > n, steps=[steps] if steps else [], picture=lambda *_: filled)
-    if steps not in shown:
-        return (Light.unchanged(ring.groups),) * footage.format.planes
-    return lights_of(footage, n, ring, shown[steps])
+    unchanged = (Light.unchanged(ring.groups),) * footage.format.planes
+    return lights_of(footage, n, ring, shown).get(steps, unchanged)
 
 
 def keyframe(

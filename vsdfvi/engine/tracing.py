@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -258,28 +259,50 @@ def _side(footage: Footage, n: int, pixels: HolePixels, ring: Ring, *, later: bo
         return footage.source(entered, footage.boxes(pair))
 
     shown = follow(footage, n, ring, later=later, steps=steps, picture=picture)
-    light = {step: lights_of(footage, n, ring, found) for step, found in shown.items()}
-    return _Side(1 if later else -1, luma, chroma, shown, light)
+    return _Side(1 if later else -1, luma, chroma, shown, lights_of(footage, n, ring, shown))
 
 
-def lights_of(footage: Footage, n: int, ring: Ring, shown: Followed) -> tuple[Light, ...]:
-    """For each plane, the light of a source against that of frame n, as the ring has them."""
-    lights = []
+def lights_of(footage: Footage, n: int, ring: Ring, shown: Mapping[int, Followed]) -> dict[int, tuple[Light, ...]]:
+    """For each source and each plane, the light of the source against that of frame n, as the ring has them.
+
+    Args:
+        shown: What sources show of the ring, by any number.
+    """
+    if not shown:
+        return {}
+    sources, groups = list(shown.values()), ring.groups
+    source_of = np.repeat(np.arange(len(sources), dtype=np.int32), groups)
+    settings, count, lights = footage.settings, len(sources) * groups, []
+
+    def all_of(arrays: Sequence[NDArray[np.generic]]) -> NDArray[Any]:
+        return np.concatenate(arrays)
+
     for plane, target in enumerate(ring_values(footage, n, ring)):
-        there, group = shown.there[plane], ring.group[ring.of_plane[plane]]
+        group = ring.group[ring.of_plane[plane]]
+        there = [source.there[plane] for source in sources]
         lights.append(
             match_light(
-                target[there], shown.values[plane][there], group[there], ring.groups,
-                corrects=bool(footage.settings.light),
+                all_of([target[use] for use in there]),
+                all_of([source.values[plane][use] for source, use in zip(sources, there, strict=True)]),
+                all_of([group[use] + np.int32(k * groups) for k, use in enumerate(there)]),
+                count, corrects=bool(settings.light), source_of=source_of,
             )
         )  # fmt: skip
-    if footage.settings.refine:
+    if settings.refine:
         guide = guide_plane(footage)
-        target, there = ring_values(footage, n, ring)[guide], shown.there[guide]
-        missed = target - lights[guide].of(shown.values[guide], ring.group)
-        shift = match_shift(missed, ring_gradient(footage, n, ring, guide), there, ring.group, ring.groups)
+        target = ring_values(footage, n, ring)[guide]
+        groups_of = [ring.group + np.int32(k * groups) for k in range(len(sources))]
+        missed = [
+            target - lights[guide].of(source.values[guide], group)
+            for source, group in zip(sources, groups_of, strict=True)
+        ]
+        gradient = np.tile(ring_gradient(footage, n, ring, guide), len(sources))
+        known = all_of([source.there[guide] for source in sources])
+        shift = match_shift(all_of(missed), gradient, known, all_of(groups_of), count)
         lights = [replace(light, shift=shift) for light in lights]
-    return tuple(lights)
+    return {
+        number: tuple(light.part(k * groups, (k + 1) * groups) for light in lights) for k, number in enumerate(shown)
+    }
 
 
 def _ring_fill(footage: Footage, here: HolePixels, ring: Ring, sides: Sequence[_Side]) -> RingFill:
