@@ -112,7 +112,8 @@ def ring_values(footage: Footage, n: int, ring: Ring) -> tuple[NDArray[np.float3
 def ring_gradient(footage: Footage, n: int, ring: Ring, plane: int) -> NDArray[np.float32]:
     """Gradient of a plane that is not subsampled at the ring, ``(2, ring)``: along x, along y, in codes a pixel.
 
-    Central differences; not a number where one of a pixel's neighbours is hole or beyond the picture.
+    Central differences; not a number where one of a pixel's neighbours is hole, beyond the picture, or no finite
+    number.
     """
     samples, hole = footage.frame(n).planes[plane], footage.hole(n)
     height, width = samples.shape
@@ -123,7 +124,8 @@ def ring_gradient(footage: Footage, n: int, ring: Ring, plane: int) -> NDArray[n
             x, y = ring.x + sign * dx, ring.y + sign * dy
             inside = (x >= 0) & (x < width) & (y >= 0) & (y < height) & ~is_hole(hole, x, y)
             value = samples[y.clip(0, height - 1), x.clip(0, width - 1)].astype(np.float32)
-            ends.append(np.where(inside, value, np.float32(np.nan)))
+            # A float clip may hold infinity, whose differences warn.
+            ends.append(np.where(inside & np.isfinite(value), value, np.float32(np.nan)))
         out.append((ends[1] - ends[0]) / np.float32(2))
     return np.stack(out)
 
