@@ -81,6 +81,14 @@ def test_several_boxes_and_positions_outside_all_of_them():
     np.testing.assert_allclose(out[(row > 6) & (column > 25)], stacks[1][0, 0, 4], rtol=1e-6)
 
 
+def test_without_a_box_nothing_is_got():
+    at = np.arange(3, dtype=np.int32)
+    arguments = pack([], []), at, at, at, (at, at), (at.astype(np.float32),) * 2, np.ones(3, np.int32)
+    out, got = sampled(arguments, step=1, subsampling=(0, 0))
+    assert not got.any()
+    assert (out == 9).all()
+
+
 def test_a_source_sample_is_returned_as_it_is():
     source = pack([(0, 0)], [np.random.default_rng(3).integers(0, 65536, (1, 20, 24)).astype(np.float32)])
     column, row = (grid.ravel().astype(np.int32) for grid in np.meshgrid(np.arange(24), np.arange(20)))

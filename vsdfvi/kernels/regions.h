@@ -24,9 +24,10 @@ VSDFVI_INLINE const int *find_box(const int *boxes, int box_count, float x, floa
 }
 
 // The box that is nearest to a position, by squared distance from its outermost sample centres; the first of several.
+// Null where there is no box.
 VSDFVI_INLINE const int *nearest_box(const int *boxes, int box_count, float x, float y)
 {
-    const int *nearest = boxes;
+    const int *nearest = nullptr;
     float least = 0.0f;
     for (int i = 0; i < box_count; ++i) {
         const int *box = boxes + i * VSDFVI_BOX_INTS;
@@ -35,7 +36,7 @@ VSDFVI_INLINE const int *nearest_box(const int *boxes, int box_count, float x, f
         const float dx = left > 0.0f ? left : right > 0.0f ? right : 0.0f;
         const float dy = above > 0.0f ? above : below > 0.0f ? below : 0.0f;
         const float away = dx * dx + dy * dy;
-        if (i == 0 || away < least) {
+        if (!nearest || away < least) {
             nearest = box;
             least = away;
         }

@@ -16,7 +16,7 @@
 // Scalars inverse_x, inverse_y: 1 / subsampling. phases: of the table.
 // Border  Taps outside the box are taken from its nearest sample; a position outside all boxes is
 //         moved to the nearest sample of the nearest box: chroma of an odd column, or what was found to
-//         have drifted, may lie a part of a sample beyond the frame.
+//         have drifted, may lie a part of a sample beyond the frame. Without a box nothing is got.
 // Bits    Exact: the kernel's sines are in the table. Phases are rounded to 1 / phases of a sample.
 #pragma once
 #include "portable.h"
@@ -40,6 +40,8 @@ VSDFVI_KERNEL sample_lanczos(const float *source, const int *boxes, int box_coun
         const int *box = find_box(boxes, box_count, x, y);
         if (!box)
             box = nearest_box(boxes, box_count, x, y);
+        if (!box)
+            continue;
         const int width = box[2], height = box[3];
         const float *samples = source + box[4];
 
