@@ -68,7 +68,10 @@ def ring_of(footage: Footage, n: int) -> Ring:
 
 def _make_ring(footage: Footage, n: int, pixels: HolePixels) -> Ring:
     height, width = footage.size
-    wide = min(max(round(WIDTH * height), _NARROWEST), _WIDEST)
+    block = 1 << max(footage.format.subsampling_w, footage.format.subsampling_h)
+    # Pixels that share a block of chroma with the hole are none of the ring's: it reaches over the next block on each
+    # side, whose sample stands at its first pixel.
+    wide = max(min(max(round(WIDTH * height), _NARROWEST), _WIDEST), 2 * block - 1)
     hole, blocks = footage.hole(n), footage.block_hole(n)
     rows, columns = hole.samples.shape
     x0, y0 = max(0, hole.x - wide), max(0, hole.y - wide)
