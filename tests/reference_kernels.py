@@ -21,6 +21,16 @@ def find_box(packed: Packed, x, y):
     return None
 
 
+def nearest_box(packed: Packed, x, y) -> int:
+    """Return the number of the box that is nearest to a position, the first of several."""
+    away = []
+    for left, top, width, height, *_ in packed.boxes.tolist():
+        dx = max(F(left) - x, x - F(left + width - 1), F(0))
+        dy = max(F(top) - y, y - F(top + height - 1), F(0))
+        away.append(dx * dx + dy * dy)
+    return int(np.argmin(away))
+
+
 def sample_box(packed: Packed, box, plane, x, y):
     """Return one plane of a box at a position inside it, bilinear."""
     left, top, width, height, _, _ = packed.boxes[box].tolist()
@@ -114,7 +124,7 @@ def lanczos_weights(fraction, phases) -> Floats:
 
 def sample_at(source: Packed, x, y, phases) -> np.float32:
     """Return the source at a position of its own grid."""
-    box = find_box(source, x, y) or 0
+    box = nearest_box(source, x, y)
     left, top, width, height, _, _ = source.boxes[box].tolist()
     samples = source.planes(box)[0]
     x, y = (min(max(p - F(corner), F(0)), F(extent - 1)) for p, corner, extent in ((x, left, width), (y, top, height)))

@@ -198,6 +198,41 @@ def seen(
     )
 
 
+def aged(
+    scene: Scene, gains: Sequence[float] = (), grain: float = 0, *, offset: float = 0, soft: float = 0, seed: int = 0
+) -> Scene:
+    """Return a scene with another light on each frame, and with grain of its own on each: truth has both.
+
+    Light is a gain on every plane's codes (on chroma, on what they differ from grey by), around which nothing is cut
+    off, and an offset on luma. Grain is normal.
+
+    Args:
+        gains: One a frame, repeated as often as needed; none leaves the light.
+        grain: Deviation in codes of 8 bits.
+        offset: Codes of 8 bits that odd frames are brighter by.
+        soft: Deviation in pixels of the Gaussian that grain is correlated by; its own deviation stays.
+    """
+    form, random = scene.format, np.random.default_rng((seed, 5))
+    unit = 1 / 255 if form.is_float else form.peak / 255
+    truth = []
+    for t, planes in enumerate(scene.truth):
+        old = []
+        for plane, samples in enumerate(planes):
+            is_chroma = form.family == "YUV" and plane > 0
+            middle = (0.0 if form.is_float else 1 << (form.bits - 1)) if is_chroma else 0.0
+            noise = random.normal(0, 1, samples.shape)
+            noise = gaussian(noise, soft) if soft else noise
+            values = (samples.astype(np.float64) - middle) * (gains[t % len(gains)] if gains else 1) + middle
+            values += unit * (grain * noise / noise.std() + (0 if is_chroma else offset * (t % 2)))
+            old.append(_rounded(form, values))
+        truth.append(tuple(old))
+    damaged = []
+    for t, (planes, rubbish) in enumerate(zip(truth, scene.damaged, strict=True)):
+        holes = (on_plane(scene.mask[t], *form.subsampling(plane)) for plane in range(form.planes))
+        damaged.append(tuple(np.where(h, r, p) for h, r, p in zip(holes, rubbish, planes, strict=True)))
+    return replace(scene, truth=tuple(truth), damaged=tuple(damaged))
+
+
 # Holes.
 
 

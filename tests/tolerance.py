@@ -35,6 +35,44 @@ UNMIXED_DB = 30.0
 # explain the clip as well. Measured: 0.16. (Nov 2026)
 OPACITY_OFF = 0.17
 
+# Of a ring pixel's distance to the nearest pixel of the hole, what that of its parent may be: distances are made of
+# steps to 5 x 5 neighbours. Measured over the shapes of test_surroundings.py: 1. (2026-11)
+NEAREST_PARENT = 1.03
+
+# Pixels: how wrong such distances are at the ring's outer edge, at most 8 pixels away. (2026-11)
+RING_EDGE = 0.1
+
+# Multiples of grain / sqrt(samples), root mean square over 40 rings: how far off the level is that light is brought to,
+# and the gain times the ring's contrast. What is found is drawn towards no change. Measured: 1.99 and 2.27. (2026-11)
+LEVEL_OFF = 2.3
+GAIN_OFF = 2.7
+
+# Of what the difference of two means moves a level by where two rings differ in grain alone. Measured: 0.016; without
+# the drawing towards no change, about 1. (2026-11)
+CHANCE = 0.05
+
+# Codes of 8 bits that a tenth of wrong samples, 30 to 100 too bright, leaves the level off. Measured: 0.58, where a line
+# through all of them is off by 6.5. (2026-11)
+OUTLIERS_OFF = 0.8
+
+# Pixels that a drift of up to 0.45 is found less true on a photograph: it is one linear step. Measured: 0.082. And those
+# that grain alone is taken for. Measured: 0. (2026-11)
+SHIFT_OFF = 0.1
+SHIFT_CHANCE = 0.005
+
+# dB in the hole of a photograph that moves by whole pixels, in light that changes by a tenth from frame to frame, in
+# every plane. Measured: 46.8 and more; and 21.8 to 23.3 of the first plane with ``light=0``. (2026-11)
+FLICKER_DB = 45.0
+FLICKER_GAIN_DB = 20.0
+
+# Of the variance of grain in a blend of 2, 4 and 6 sources over 1600 samples: what it is off from the sum of squared
+# weights. Chance alone is 0.035. Measured: 0.056. (2026-11)
+MEAN_OF_GRAIN = 0.1
+
+SLOPE_OFF = 1.0
+GRAIN_SPREAD = 0.1
+ENERGY_KEPT = 0.05
+
 
 def assert_same_bits(found: NDArray[np.generic], expected: NDArray[np.generic]) -> None:
     """Fail unless two arrays hold the same bytes; any NaN equals any NaN, whose sign and payload nobody promises."""

@@ -14,7 +14,7 @@ from vsdfvi.engine.footage import Footage
 from vsdfvi.errors import SettingError
 from vsdfvi.frames.pixels import Frame
 from vsdfvi.kernels import pack
-from vsdfvi.kernels.exemplar import exemplar_fill
+from vsdfvi.kernels.meld import meld_fill
 
 FORMATS = {
     "GRAY8": {"family": "GRAY"},
@@ -134,9 +134,9 @@ def test_patches_are_not_copied_from_what_is_excluded(true_flow, monkeypatch):
 
     def recorded(image, hole, *, source):
         seen.append((hole, source))
-        return exemplar_fill(image, hole, source=source)
+        return meld_fill(image, hole, source=source)
 
-    monkeypatch.setattr(synthesis, "exemplar_fill", recorded)
+    monkeypatch.setattr(synthesis, "meld_fill", recorded)
     scene = film(still=True)
     render(scene, beside(scene)).render(0)
     [(hole, source)] = seen

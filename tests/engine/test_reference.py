@@ -55,7 +55,9 @@ def test_what_no_frame_shows_is_the_plates(name, step):
         assert said["DfviTraced"] + said["DfviReference"] + said["DfviInvented"] == said["DfviHole"]
         assert min(said.values()) >= 0
         assert hole_psnr(scene, n, planes) > 34
-        assert hole_psnr(scene, n, planes) > hole_psnr(scene, n, render(scene, None).render(n)) + 6
+        # Behind the still hole nothing is seen without it; of the moving picture, most is.
+        gained = hole_psnr(scene, n, planes) - hole_psnr(scene, n, render(scene, None).render(n))
+        assert gained > (6 if step == (0, 0) else 0)
         for plane, found in enumerate(planes):
             hole = scenes.on_plane(scene.mask[n], *scene.format.subsampling(plane))
             assert_same_bits(found[~hole], host.clip[n].planes[plane][~hole])
@@ -74,7 +76,9 @@ def test_what_a_walk_reaches_is_seen_and_not_taken_from_the_plate():
 def test_a_plate_is_put_in_beside_what_is_seen_and_not_over_it():
     scene = film((1.5, -0.5), family="GRAY")
     brighter = [(np.minimum(scene.truth[2][0].astype(int) + 60, 255).astype(np.uint8),)]
-    host, plain = render(scene, brighter), render(scene, None)
+    # What is put in has no influence on what is beside it where nothing is spread, and is as bright as it is.
+    alone = {"light": 0, "seam": 0, "grain": 0.0}
+    host, plain = render(scene, brighter, **alone), render(scene, None, **alone)
     found, seen = host.render(2)[0], plain.render(2)[0]
     footage = plain.inpainter._footage
     footage.lend(dict(enumerate(plain.clip)), dict(enumerate(plain.masks)))
@@ -118,7 +122,9 @@ def test_views_tell_it_from_what_is_invented(view):
     one, other = (np.stack(each.render(2)).astype(int)[:, hole] for each in (host, plain))
     assert host.properties[2]["DfviReference"] > 0
     assert (other[1] < other[0]).mean() > 0.9  # magenta
-    assert (one[1] > one[0]).mean() > 0.8  # cyan
+    yellow = (one[0] > one[1]) & (one[1] > one[2] + 50)
+    assert 0.4 < yellow.mean() < 0.6  # bars
+    assert not (one[2] > one[1]).any()
 
 
 def test_random_order_is_sequential_order():

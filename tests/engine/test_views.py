@@ -10,6 +10,8 @@ from vsdfvi.engine.cache import Cache
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.inpainter import Inpainter
 from vsdfvi.engine.propagation import HolePixels, Trajectories, hole_pixels
+from vsdfvi.engine.surroundings import Ring
+from vsdfvi.engine.tracing import RingFill, Traced
 from vsdfvi.engine.views import Repair, render, repair_of
 from vsdfvi.frames.pixels import LUMA_WEIGHTS, Frame, VideoFormat
 from vsdfvi.kernels import HOST, LOST, Workers, pack
@@ -408,7 +410,9 @@ def test_an_account_takes_the_nearer_source_and_the_better_confidence():
     later = side((5, 1.5), (1, 1.5), (2, 3.0), (7, 1.5), (LOST, 0.0))
     nothing = np.zeros(5, np.int32)
     pixels = HolePixels(nothing, nothing, (), (), ())
-    traced = Traced(pixels, pixels, earlier, later, (), ())
+    ring = Ring(nothing[:0], nothing[:0], nothing[:0], nothing[:0] > 0, nothing[:0], nothing, 1, (), (), ())
+    unknown = np.zeros(5, np.float32)
+    traced = Traced(pixels, pixels, earlier, later, (), (), unknown, unknown, ring, RingFill((), ()))
     repair = repair_of(traced, (), 1.5, HOST)
     assert repair.distance.tolist() == [-3, 1, -2, 7, 0]
     assert repair.origin.tolist() == [1, 1, 1, 1, 0]

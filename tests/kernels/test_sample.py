@@ -76,8 +76,17 @@ def test_several_boxes_and_positions_outside_all_of_them():
     arguments = source, column, row, np.arange(count, dtype=np.int32), start, end, np.ones(count, np.int32)
     out, got = check(arguments, step=1, subsampling=(0, 0))
     assert got.all()
-    # Beyond all boxes the first one's border is held.
+    # Beyond all boxes the nearest one's border is held.
     np.testing.assert_allclose(out[(row < 3) & (column < 2)], stacks[0][0, 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(out[(row > 6) & (column > 25)], stacks[1][0, 0, 4], rtol=1e-6)
+
+
+def test_without_a_box_nothing_is_got():
+    at = np.arange(3, dtype=np.int32)
+    arguments = pack([], []), at, at, at, (at, at), (at.astype(np.float32),) * 2, np.ones(3, np.int32)
+    out, got = sampled(arguments, step=1, subsampling=(0, 0))
+    assert not got.any()
+    assert (out == 9).all()
 
 
 def test_a_source_sample_is_returned_as_it_is():

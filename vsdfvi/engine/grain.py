@@ -77,7 +77,7 @@ def add_grain(
                 ((looked.fine - of_fill.fine) ** 2)[flat],
             )  # fmt: skip
             missing = np.where(seen[plane], lacking(values[plane]), missing)
-        if fresh is not None and not seen[plane].all():
+        if fresh is not None and not seen[plane].all() and target.size >= _FEWEST:
             flat = looked.is_flat(np.ones(target.size, bool))
             wanted = _by_brightness(looked.bright[flat], (looked.fine**2)[flat])(values[plane])
             there = _local(view, looked.inside, ~seen[plane])

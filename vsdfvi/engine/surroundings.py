@@ -68,7 +68,10 @@ def ring_of(footage: Footage, n: int) -> Ring:
 
 def _make_ring(footage: Footage, n: int, pixels: HolePixels) -> Ring:
     height, width = footage.size
-    wide = min(max(round(WIDTH * height), _NARROWEST), _WIDEST)
+    block = 1 << max(footage.format.subsampling_w, footage.format.subsampling_h)
+    # Pixels that share a block of chroma with the hole are none of the ring's: it reaches over the next block on each
+    # side, whose sample stands at its first pixel.
+    wide = max(min(max(round(WIDTH * height), _NARROWEST), _WIDEST), 2 * block - 1)
     hole, blocks = footage.hole(n), footage.block_hole(n)
     rows, columns = hole.samples.shape
     x0, y0 = max(0, hole.x - wide), max(0, hole.y - wide)
@@ -127,7 +130,8 @@ def ring_values(footage: Footage, n: int, ring: Ring) -> tuple[NDArray[np.float3
 def ring_gradient(footage: Footage, n: int, ring: Ring, plane: int) -> NDArray[np.float32]:
     """Gradient of a plane that is not subsampled at the ring, ``(2, ring)``: along x, along y, in codes a pixel.
 
-    Central differences; not a number where one of a pixel's neighbours is hole or beyond the picture.
+    Central differences; not a number where one of a pixel's neighbours is hole, beyond the picture, or no finite
+    number.
     """
 
     def make() -> _Kept:
@@ -140,7 +144,8 @@ def ring_gradient(footage: Footage, n: int, ring: Ring, plane: int) -> NDArray[n
                 x, y = ring.x + sign * dx, ring.y + sign * dy
                 inside = (x >= 0) & (x < width) & (y >= 0) & (y < height) & ~is_hole(hole, x, y)
                 value = samples[y.clip(0, height - 1), x.clip(0, width - 1)].astype(np.float32)
-                ends.append(np.where(inside, value, np.float32(np.nan)))
+                # A float clip may hold infinity, whose differences warn.
+                ends.append(np.where(inside & np.isfinite(value), value, np.float32(np.nan)))
             out.append((ends[1] - ends[0]) / np.float32(2))
         return _Kept((np.stack(out),))
 

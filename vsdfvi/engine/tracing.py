@@ -125,6 +125,7 @@ class _Side:
         sign: -1 for earlier frames, 1 for later ones.
         luma, chroma: Trajectories to the nearest source, the next, ...: of pixels, and of samples of subsampled planes
             (the same where there are none).
+        start: Where those of chroma begin: x and y of the pixel that each sample follows on this side.
         ring: What the ring shows, by the number of steps.
         light: The light of each source frame, by the number of steps, for each plane.
     """
@@ -132,6 +133,7 @@ class _Side:
     sign: int
     luma: tuple[Trajectories, ...]
     chroma: tuple[Trajectories, ...]
+    start: tuple[NDArray[np.int32], NDArray[np.int32]]
     ring: Mapping[int, Followed]
     light: Mapping[int, tuple[Light, ...]]
 
@@ -218,10 +220,10 @@ def _blend(
     """
     arrays, put = footage.device.arrays, footage.device.put
     subsampled = pixels.cover[plane].shape[1] > 1
-    start, group = (pixels.x, pixels.y), hole_group
+    group = hole_group
     if subsampled:
         # A subsampled plane walks by itself: a pixel that is known in a source may share its chroma with the hole.
-        start, group = (pixels.x[index], pixels.y[index]), hole_group[index]
+        group = hole_group[index]
         index = arrays.arange(index.size, dtype=np.int32)
     total, square, doubt, weight = (arrays.zeros(index.size, np.float32) for _ in range(4))
     for side in sides:
@@ -230,6 +232,7 @@ def _blend(
             at = arrays.maximum(ends.state, 0) * np.int32(ring.groups) + group
             gain, offset, error, shift_x, shift_y = (table[at] for table in tables)
             moved = replace(ends, x=ends.x + shift_x, y=ends.y + shift_y)
+            start = side.start if subsampled else (pixels.x, pixels.y)
             got, value = sample_sources(footage, n, pixels, plane, index, start, moved, side.sign)
             value, error = gain[index] * value + offset[index], error[index]
             share = 1 / (error * error * arrays.maximum(ends.state[index], 1).astype(np.float32))
@@ -247,19 +250,20 @@ def _blend(
 def _side(footage: Footage, n: int, pixels: HolePixels, ring: Ring, *, later: bool) -> _Side:
     """What one side shows of the hole and of the ring around it."""
     luma = find_sources(footage, n, pixels.x, pixels.y, later=later, blocks=False)
-    chroma = luma
+    chroma, start = luma, (pixels.x, pixels.y)
     planes = range(footage.format.planes)
     subsampled = [plane for plane in planes if pixels.cover[plane].shape[1] > 1]
     if subsampled:
         index = _followed(pixels.cover[subsampled[0]], luma[0].found.astype(np.int32))
-        chroma = find_sources(footage, n, pixels.x[index], pixels.y[index], later=later, blocks=True)
+        start = pixels.x[index], pixels.y[index]
+        chroma = find_sources(footage, n, *start, later=later, blocks=True)
     steps = sorted({step for ends in (*luma, *chroma) for step in ends.steps})
 
     def picture(entered: int, pair: int) -> tuple[Packed, ...]:
         return footage.source(entered, footage.boxes(pair))
 
     shown = follow(footage, n, ring, later=later, steps=steps, picture=picture)
-    return _Side(1 if later else -1, luma, chroma, shown, lights_of(footage, n, ring, shown))
+    return _Side(1 if later else -1, luma, chroma, start, shown, lights_of(footage, n, ring, shown))
 
 
 def lights_of(footage: Footage, n: int, ring: Ring, shown: Mapping[int, Followed]) -> dict[int, tuple[Light, ...]]:

@@ -23,6 +23,27 @@ VSDFVI_INLINE const int *find_box(const int *boxes, int box_count, float x, floa
     return nullptr;
 }
 
+// The box that is nearest to a position, by squared distance from its outermost sample centres; the first of several.
+// Null where there is no box.
+VSDFVI_INLINE const int *nearest_box(const int *boxes, int box_count, float x, float y)
+{
+    const int *nearest = nullptr;
+    float least = 0.0f;
+    for (int i = 0; i < box_count; ++i) {
+        const int *box = boxes + i * VSDFVI_BOX_INTS;
+        const float left = float(box[0]) - x, right = x - float(box[0] + box[2] - 1);
+        const float above = float(box[1]) - y, below = y - float(box[1] + box[3] - 1);
+        const float dx = left > 0.0f ? left : right > 0.0f ? right : 0.0f;
+        const float dy = above > 0.0f ? above : below > 0.0f ? below : 0.0f;
+        const float away = dx * dx + dy * dy;
+        if (!nearest || away < least) {
+            nearest = box;
+            least = away;
+        }
+    }
+    return nearest;
+}
+
 // One plane of a box at a position inside it, bilinear.
 VSDFVI_INLINE float sample_box(const float *packed, const int *box, int plane, float x, float y)
 {

@@ -15,7 +15,8 @@
 //         got: (items) uint8, set to 1 there.
 // Scalars inverse_x, inverse_y: 1 / subsampling. phases: of the table.
 // Border  Taps outside the box are taken from its nearest sample; a position outside all boxes is
-//         moved to the nearest sample of the first box.
+//         moved to the nearest sample of the nearest box: chroma of an odd column, or what was found to
+//         have drifted, may lie a part of a sample beyond the frame. Without a box nothing is got.
 // Bits    Exact: the kernel's sines are in the table. Phases are rounded to 1 / phases of a sample.
 #pragma once
 #include "portable.h"
@@ -38,7 +39,9 @@ VSDFVI_KERNEL sample_lanczos(const float *source, const int *boxes, int box_coun
         const float y = float(row[item]) + (end_y[i] - float(start_y[i])) * inverse_y;
         const int *box = find_box(boxes, box_count, x, y);
         if (!box)
-            box = boxes;
+            box = nearest_box(boxes, box_count, x, y);
+        if (!box)
+            continue;
         const int width = box[2], height = box[3];
         const float *samples = source + box[4];
 
