@@ -1,4 +1,4 @@
-"""What the pictures of the documentation show: footage, damage whose truth is known, and the settings that repair it."""
+"""What the pictures of the documentation show: footage, damage whose truth is known, and what repairs it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ class Case:
         corner, size: Of the cut, in pixels: (x, y) and (width, height), all even.
         zoom: Times that a pixel is repeated, each way.
         repairs: By caption, the settings of one repair.
-        contrast: Times that luma is spread around its mean, without its colour, to show what is faint; 1 changes nothing.
+        contrast: Times that luma is spread around its mean, without its colour, to show what is faint; 1: as it is.
     """
 
     title: str
