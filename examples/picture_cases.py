@@ -119,32 +119,45 @@ def without_coin(n: int) -> Planes:
 
 
 @lru_cache(maxsize=64)
-def aged(n: int) -> Planes:
-    """The table on old film: light and shade of every frame its own, and more grain."""
-    random = np.random.default_rng((31, n))
+def grainy(n: int) -> Planes:
+    """The table on film of more grain."""
     luma, *chroma = without_coin(n)
-    across = (np.arange(WIDTH, dtype=np.float32) - np.float32(random.uniform(200, 440))) / 70
-    shade = 1 - np.float32(random.uniform(0, 0.3)) * np.exp(-across * across)
-    light = shade * np.float32(1 + 0.12 * random.uniform(-1, 1))
-    grain = cv2.GaussianBlur(random.standard_normal(luma.shape, np.float32), (0, 0), 0.6)
-    grainy = 16 + (luma.astype(np.float32) - 16) * light + 3.5 * grain / grain.std()
-    return (np.clip(np.rint(grainy), 16, 235).astype(np.uint8), chroma[0], chroma[1])
+    noise = np.random.default_rng((31, n)).standard_normal(luma.shape, np.float32)
+    grain = cv2.GaussianBlur(noise, (0, 0), 0.6)
+    coarse = luma.astype(np.float32) + 4 * grain / grain.std()
+    return (np.clip(np.rint(coarse), 16, 235).astype(np.uint8), chroma[0], chroma[1])
 
 
-def blotched(n: int) -> tuple[Planes, Mask]:
-    """Blotches of emulsion that came off, others on every frame."""
-    random = np.random.default_rng((41, n))
+@lru_cache(maxsize=64)
+def flickering(n: int) -> Planes:
+    """The same, with light of every frame its own, and a shade that swings from side to side."""
+    luma, *chroma = grainy(n)
+    lamp = np.random.default_rng((32, n)).uniform(-0.1, 0.1)
+    across = (np.arange(WIDTH, dtype=np.float32) - np.float32(320 + 200 * np.sin(0.9 * n))) / 110
+    light = np.float32(1 + lamp) * (1 - np.float32(0.15) * np.exp(-across * across))
+    lit = 16 + (luma.astype(np.float32) - 16) * light
+    return (np.clip(np.rint(lit), 16, 235).astype(np.uint8), chroma[0], chroma[1])
+
+
+def blotched(picture: Callable[[int], Planes]) -> Callable[[int], tuple[Planes, Mask]]:
+    """A blotch where emulsion came off, on one frame."""
     opacity = np.zeros((HEIGHT, WIDTH), np.float32)
-    centres = [(int(random.integers(20, WIDTH - 20)), int(random.integers(20, HEIGHT - 20))) for _ in range(4)]
-    axes = [(int(random.integers(12, 24)), int(random.integers(10, 18))) for _ in centres]
-    if n == BLOTCHED:  # where light is seen best
-        centres[0], axes[0] = BLOTCH, (24, 19)
-    for centre, radii in zip(centres, axes, strict=True):
-        cv2.ellipse(opacity, centre, radii, float(random.uniform(0, 180)), 0, 360, 1.0, -1)
-    return damage.laid_over(aged(n), [(opacity, np.full((HEIGHT, WIDTH), 225, np.float32))])
+    cv2.ellipse(opacity, (330, 130), (26, 20), 60, 0, 360, 1.0, -1)
+    return lambda n: damage.laid_over(picture(n), [_paint(opacity * (n == SPOILT))])
 
 
-BLOTCHED, BLOTCH = 28, (330, 130)
+def torn(n: int) -> tuple[Planes, Mask]:
+    """A tear across one frame."""
+    opacity = np.zeros((HEIGHT, WIDTH), np.float32)
+    opacity[124:136, 100:540] = n == SPOILT
+    return damage.laid_over(flickering(n), [_paint(opacity)])
+
+
+SPOILT = 35
+
+
+def _paint(opacity: NDArray[np.float32]) -> damage.Layer:
+    return opacity, np.full((HEIGHT, WIDTH), 225, np.float32)
 
 
 def _preset(name: str, **more: int | float | str) -> dict[str, Given]:
@@ -163,22 +176,22 @@ CASES = {
     "dropout": Case("Dropout", 72, with_dropout, launch, DROPPED, (200, 150), (138, 104), 2, _preset("dropout")),
     "object": Case("Object", 48, with_coin, without_coin, 24, (270, 100), (276, 208), 1, _preset("object")),
     "light": Case(
-        "Light: every frame has its own", 48, blotched, aged, BLOTCHED, (284, 92), (92, 76), 3,
+        "Light: every frame has its own", 48, blotched(flickering), flickering, SPOILT, (284, 92), (92, 76), 3,
         {"light=0, seam=0": {"preset": "dirt", "light": 0, "seam": 0},
          "light=1, seam=0": {"preset": "dirt", "light": 1, "seam": 0}}, 3,
     ),
     "seam": Case(
-        "Seam: a shade lies over a part of the hole", 48, blotched, aged, BLOTCHED, (284, 92), (92, 76), 3,
+        "Seam: a shade lies over a part of the hole", 48, torn, flickering, SPOILT, (320, 92), (92, 76), 3,
         {"light=1, seam=0": {"preset": "dirt", "light": 1, "seam": 0},
          "light=1, seam=1": {"preset": "dirt", "light": 1, "seam": 1}}, 3,
     ),
     "grain": Case(
-        "Grain: a blend of several frames has less", 48, blotched, aged, BLOTCHED, (284, 92), (92, 76), 3,
+        "Grain: a blend of several frames has less", 48, blotched(grainy), grainy, SPOILT, (284, 92), (92, 76), 3,
         {"grain=0": {"preset": "dirt", "grain": 0.0}, "grain=1": {"preset": "dirt", "grain": 1.0}}, 3,
     ),
     "views": Case(
         "The seven views of one frame", 48, with_coin, without_coin, 24, (270, 100), (204, 160), 1,
-        {"radius=8": {"radius": 8, "dilate": 4}},
+        {"radius=5": {"radius": 5, "dilate": 4}},
     ),
 }  # fmt: skip
 """By the name of the picture's file."""

@@ -14,8 +14,8 @@ Picture = NDArray[np.uint8]
 
 BACKGROUND, INK = "#14161a", "#d8dce2"
 GAP, LINE = 4, 20  # pixels between tiles, and the height of a line of text
-SWATCH, SWATCH_WIDTH = 14, 100  # pixels, height and width of a colour in the key
-KEY_COLUMN = 380  # pixels, width of a column of the key
+SWATCH, SWATCH_WIDTH = 14, 80  # pixels, height and width of a colour in the key
+KEY_COLUMN = 400  # pixels, width of a column of the key
 
 
 def beside(title: str, tiles: Mapping[str, Picture], zoom: int, columns: int) -> Sheet:
@@ -40,13 +40,13 @@ def with_key(sheet: Sheet) -> Sheet:
         ("difference", "nothing changed", np.full((SWATCH, SWATCH_WIDTH, 3), 128, np.uint8)),
     ]
     entries += [
-        ("source", "seen earlier: a frame away, up to radius", _painted(views.source_ink(-steps, 24))),
-        ("source", "seen later: a frame away, up to radius", _painted(views.source_ink(steps, 24))),
+        ("source", "seen earlier, near to far in time", _painted(views.source_ink(-steps, 24))),
+        ("source", "seen later, near to far in time", _painted(views.source_ink(steps, 24))),
         ("confidence", "0 to 1", _painted(views.confidence_ink(ramp))),
         ("invented", "seen in another frame", _flat(views._TRACED)),
-        ("invented, source", "no frame shows it", _flat(views._INVENTED)),
-        ("source, confidence, invented", "from a reference", _textured(views.REFERENCE)),
-        ("source, confidence, invented", "recovered from under a mark", _textured(views.RECOVERED)),
+        ("source, invented", "no frame shows it", _flat(views._INVENTED)),
+        ("in these three", "from a reference", _textured(views.REFERENCE)),
+        ("in these three", "recovered from under a mark", _textured(views.RECOVERED)),
     ]
     rows = -(-(len(entries) + 1) // 2)
     out = Image.new("RGB", (sheet.width, sheet.height + LINE * (rows + 4)), BACKGROUND)

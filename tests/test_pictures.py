@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,19 +14,8 @@ from PIL import Image
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-NAMES = [
-    "dirt",
-    "scratch",
-    "logo",
-    "transparent_logo",
-    "subtitle",
-    "dropout",
-    "object",
-    "light",
-    "seam",
-    "grain",
-    "views",
-]
+DEFECTS = ["dirt", "scratch", "logo", "transparent_logo", "subtitle", "dropout", "object"]
+NAMES = [*DEFECTS, "light", "seam", "grain", "views"]
 LARGEST_BYTES = 1_500_000  # of all together: whoever clones the project fetches them
 
 
@@ -63,9 +53,10 @@ def test_a_repair_shows_beside_the_damage(made):
     assert lost.any()
     assert (before[~lost] == truth[~lost]).all()
     assert np.abs(after - truth)[lost].mean() < np.abs(before - truth)[lost].mean() / 2
-    # Chroma of a hole reaches beyond it by a sample, and by what the conversion to RGB spreads.
-    rows = np.flatnonzero(lost.any(axis=1))
-    assert (after[: rows[0] - 8] == truth[: rows[0] - 8]).all()
+    # Chroma of a hole reaches beyond it by a sample, and by what the conversion to RGB spreads: eight pixels, enlarged.
+    near = cv2.dilate(lost.any(axis=1).astype(np.uint8)[:, None], np.ones((17, 1)))[:, 0] > 0
+    assert 20 < np.count_nonzero(~near) < lost.shape[0] - 8
+    assert (after[~near] == truth[~near]).all()
 
 
 def test_only_what_was_asked_for_is_made_and_the_same_each_time(made, tmp_path):
