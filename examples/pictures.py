@@ -14,7 +14,7 @@ import numpy as np
 import picture_sheets
 import vapoursynth as vs
 from numpy.typing import NDArray
-from picture_cases import CASES, Case
+from picture_cases import CASES, Case, Given
 
 from vsdfvi.settings import CHOICES
 
@@ -74,7 +74,7 @@ def views_sheet(case: Case) -> picture_sheets.Sheet:
     return picture_sheets.with_key(pictures)
 
 
-def repaired(damaged: vs.VideoNode, mask: vs.VideoNode, given: dict[str, int | float | str]) -> vs.VideoNode:
+def repaired(damaged: vs.VideoNode, mask: vs.VideoNode, given: Given) -> vs.VideoNode:
     """The clip, repaired on the CPU: pictures are then the same wherever they are made."""
     return vs.core.dfvi.Inpaint(damaged, mask, device="cpu", **given)
 
