@@ -2,7 +2,7 @@
 #
 #   VENV=<folder>     where the Python environment is made (.venv)
 #   PYTHON=<path>     the Python it is made from; else one is looked for
-#   ARGS=<options>    handed to pytest, or to the demo
+#   ARGS=<options>    handed to pytest, to the demo, or to what makes the pictures
 
 VENV ?= .venv
 EXTRAS ?= test,demo
@@ -23,11 +23,12 @@ RUN := PATH="$(BIN):$$PATH"
 PACKAGE := $(shell find vsdfvi -type f -not -name '*.pyc')
 PLUGIN := $(wildcard plugin/*.cpp plugin/*.h)
 
-.PHONY: help demo test build bench gpu-check lint clean
+.PHONY: help demo pictures test build bench gpu-check lint clean
 
 help:
 	@echo "make demo     damage a film, repair it, measure: demo/before_after.png and one line of figures"
 	@echo "make test     run the tests (ARGS='-k mask' for some of them)"
+	@echo "make pictures make the pictures of the documentation again (ARGS='--only dirt,views' for some of them)"
 	@echo "make bench    run the benchmarks"
 	@echo "make gpu-check  on a machine with a GPU: tests and benchmarks, with a Python that has PyTorch and CuPy; docs/gpu.md"
 	@echo "make build    compile the plugin into build/plugins, for use without installing:"
@@ -40,6 +41,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(RUN) python -m pytest $(ARGS)
+
+pictures: $(VENV)/.installed
+	$(RUN) python examples/pictures.py $(ARGS)
 
 bench: $(VENV)/.installed
 	for benchmark in tests/benchmarks/bench_*.py; do $(RUN) python "$$benchmark"; done
