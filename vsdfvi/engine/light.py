@@ -16,7 +16,8 @@ _TOLERATED = 2.0  # mean absolute residuals at which a ring sample has half its 
 _ALIKE = 4.0  # ring samples that count as one: grain and errors of flow reach over neighbours
 _FEWEST = 8  # samples from which anything is said
 _FARTHEST = 1.0  # pixels: what the ring may move a source by; beyond that one linear step means nothing
-_LEAST_GAIN, _MOST_GAIN = 0.5, 2.0
+_MOST = 3.0  # gain of a source as a whole: fades begin and end near black
+_MOST_LOCAL = 1.15  # and of a part of the hole beyond that: more is no light but a shade that crosses its ring
 
 Values = NDArray[np.float64]
 
@@ -84,9 +85,9 @@ def match_light(
         return _with_error(light, to, of, group, groups)
     origin = np.zeros(groups, np.int32) if source_of is None else source_of
     sources = int(origin.max(initial=0)) + 1
-    gain, offset = (each[origin] for each in _line(to, of, origin[group], sources))
+    gain, offset = (each[origin] for each in _line(to, of, origin[group], sources, most=_MOST))
     if groups > sources:
-        more_gain, more_offset = _line(to, gain[group] * of + offset[group], group, groups)
+        more_gain, more_offset = _line(to, gain[group] * of + offset[group], group, groups, most=_MOST_LOCAL)
         gain, offset = more_gain * gain, more_gain * offset + more_offset
     return _with_error(replace(light, gain=gain, offset=offset), to, of, group, groups)
 
@@ -152,8 +153,12 @@ def _weight(left: Values, scale: Values) -> Values:
     return 1.0 / (1.0 + (left / np.maximum(_TOLERATED * scale, 1e-12)) ** 2)
 
 
-def _line(to: Values, of: Values, group: NDArray[np.int32], groups: int) -> tuple[Values, Values]:
-    """Gain and offset of each group, drawn towards 1 and 0 as far as they may be chance."""
+def _line(to: Values, of: Values, group: NDArray[np.int32], groups: int, *, most: float) -> tuple[Values, Values]:
+    """Gain and offset of each group, drawn towards 1 and 0 as far as they may be chance.
+
+    Args:
+        most: Largest gain; the smallest is its inverse.
+    """
 
     def total(values: Values) -> Values:
         return np.bincount(group, values, groups)
@@ -171,7 +176,7 @@ def _line(to: Values, of: Values, group: NDArray[np.int32], groups: int) -> tupl
         spread = var_to - var_of
         positive = both > 1e-9
         gain = np.where(positive, (spread + np.sqrt(spread**2 + 4 * both**2)) / (2 * np.where(positive, both, 1)), 1.0)
-        gain = np.clip(gain, _LEAST_GAIN, _MOST_GAIN)
+        gain = np.clip(gain, 1 / most, most)
         rest = np.maximum(var_to + gain**2 * var_of - 2 * gain * both, 0.0)
         # Of a weighted sum the number of samples that count as much as it does.
         effective = np.maximum(sum_of**2 / np.maximum(total(weight**2), 1e-12) / _ALIKE, 1.0)
