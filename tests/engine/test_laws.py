@@ -309,7 +309,7 @@ def test_with_everything_on_a_frame_is_the_same_in_any_order_on_any_number_of_th
                 assert_same_bits(found, expected)
 
 
-@pytest.mark.parametrize("part", [{"light": 0}, {"seam": 0}, {"grain": 0.0}, {"sources": 1}, {"refine": 0}], ids=str)
+@pytest.mark.parametrize("part", [{"light": 0}, {"seam": 0}, {"grain": 0.0}, {"sources": 1}], ids=str)
 def test_each_part_of_it_does_something(part):
     """What shows that the test above has everything on."""
     scene = restless(family="GRAY")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scenes
 from around import footage_of
-from tolerance import FLICKER_DB, FLICKER_GAIN_DB, FLOAT_BLEND, MEAN_OF_GRAIN, psnr
+from tolerance import FLICKER_DB, FLICKER_GAIN_DB, FLOAT_BLEND, MEAN_OF_GRAIN, REFINED_DB, psnr
 
 from vsdfvi.engine.propagation import MORE_STEPS, find_sources, hole_pixels
 from vsdfvi.engine.tracing import trace
@@ -124,6 +124,16 @@ def test_the_ring_says_what_the_fill_of_the_hole_is_like():
             np.testing.assert_allclose(values - middle, (truth - middle) * gain, atol=0.51)
 
 
+def test_what_flow_has_drifted_by_is_seen_around_the_hole():
+    """Flow that is wrong by the same everywhere agrees with itself: only the picture shows it."""
+    form = scenes.video_format("GRAY", bits=32, is_float=True, size=SIZE, frames=3)
+    scene = scenes.translation(form, (4, 4), alone(form, 1), picture="astronaut")
+    drift = np.array([0.3, -0.2], np.float32)[:, None, None]
+    scene = replace(scene, flow_fw=scene.flow_fw + drift, flow_bw=scene.flow_bw - drift)
+    quality = [psnr(trace(footage_of(scene, refine=refine), 1).values[0], codes_in_hole(scene, 1, 0), 1) for refine in (0, 1)]
+    assert quality[1] > quality[0] + REFINED_DB
+
+
 # What each counts.
 
 
@@ -151,6 +161,19 @@ def test_a_blend_of_more_sources_has_less_grain_by_the_sum_of_its_weights():
         grain = (traced.values[0] - codes_in_hole(clean, 4, 0)) * 255
         expected = sum(w * w for w in weights) / (2 * sum(weights) ** 2) * 4**2
         assert abs(grain.var() / expected - 1) < MEAN_OF_GRAIN
+
+
+def test_chroma_is_sampled_where_its_own_walk_began():
+    """The sides may show different pixels of one block, and then each walks from the one that it shows."""
+    form = scenes.video_format(size=SIZE, frames=5, subsampling=(1, 1))
+    mask = scenes.empty(form)
+    mask[2, 40:60, 40:60] = mask[1, 40:59, 40:60] = mask[0, 40:60, 40:60] = True  # row 59 alone is seen before
+    mask[3, 41:60, 40:60] = True  # and row 40 alone after; all of it two frames after
+    scene = scenes.still(form, mask, picture="astronaut")
+    traced = trace(footage_of(scene), 2)
+    for plane, values in enumerate(traced.values):
+        assert traced.reached[plane].all()
+        np.testing.assert_array_equal(np.rint(values), codes_in_hole(scene, 2, plane))
 
 
 def test_spread_and_doubt_say_how_far_sources_are_apart_and_off():
