@@ -51,12 +51,12 @@ GAIN_OFF = 2.7
 # the drawing towards no change, about 1. (2026-11)
 CHANCE = 0.05
 
-# Codes of 8 bits that a tenth of wrong samples, 30 to 100 too bright, leaves the level off. Measured: 0.58, where a line
-# through all of them is off by 6.5. (2026-11)
+# Codes of 8 bits that a tenth of wrong samples, 30 to 100 too bright, leaves the level off. Measured: 0.58, where a
+# line through all of them is off by 6.5. (2026-11)
 OUTLIERS_OFF = 0.8
 
-# Pixels that a drift of up to 0.45 is found less true on a photograph: it is one linear step. Measured: 0.082. And those
-# that grain alone is taken for. Measured: 0. (2026-11)
+# Pixels that a drift of up to 0.45 is found less true on a photograph: it is one linear step. Measured: 0.082. And
+# those that grain alone is taken for. Measured: 0. (2026-11)
 SHIFT_OFF = 0.1
 SHIFT_CHANCE = 0.005
 
@@ -65,7 +65,7 @@ SHIFT_CHANCE = 0.005
 FLICKER_DB = 45.0
 FLICKER_GAIN_DB = 20.0
 
-# dB in the hole of a photograph whose flow is wrong by a third of a pixel everywhere, to the good of what the ring shows.
+# dB in the hole of a photograph whose flow is wrong by a third of a pixel everywhere, won by what the ring shows.
 # Measured: 10.0. (2026-11)
 REFINED_DB = 6.0
 

@@ -65,7 +65,9 @@ SETTLED = 255 / 4096 * LAPLACE_TOLERANCES  # codes of 8 bits
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_constant_error_is_taken_out_in_every_plane(name):
     levels = (6, -4, 9)
-    for plane, left in enumerate(Seam(middle(), **FORMATS[name]).left(lambda plane, x, y: np.full(x.size, levels[plane]))):
+    for plane, left in enumerate(
+        Seam(middle(), **FORMATS[name]).left(lambda plane, x, y: np.full(x.size, levels[plane]))
+    ):
         assert np.abs(left).max() < SETTLED, plane
 
 

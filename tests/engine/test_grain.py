@@ -186,7 +186,9 @@ def test_grain_is_new_in_every_frame(true_flow):
     assert abs(np.corrcoef(frames[0][both], frames[1][both])[0, 1]) < NEW_EVERY_FRAME
 
 
-@pytest.mark.parametrize("family", [{"family": "GRAY"}, {"subsampling": (1, 1)}, {"family": "RGB", "bits": 10}], ids=str)
+@pytest.mark.parametrize(
+    "family", [{"family": "GRAY"}, {"subsampling": (1, 1)}, {"family": "RGB", "bits": 10}], ids=str
+)
 def test_a_clean_clip_gets_none(true_flow, family):
     mask = scenes.box(scenes.video_format(size=SIZE, frames=5), (40, 40), (0, 40), (24, 0))
     form = scenes.video_format(size=SIZE, frames=5, **family)

@@ -64,7 +64,9 @@ def test_chance_alone_corrects_next_to_nothing():
     """Frames that differ in grain alone: a mean of so many would be moved by more than it is."""
     grain, samples = 4, 100
     moved = [level_of(matched(*rings(samples, grain, 1, 0, seed))) - LEVEL for seed in range(200)]
-    naive = [np.subtract(*(ring.mean(dtype=np.float64) for ring in rings(samples, grain, 1, 0, seed))) for seed in range(200)]
+    naive = [
+        np.subtract(*(ring.mean(dtype=np.float64) for ring in rings(samples, grain, 1, 0, seed))) for seed in range(200)
+    ]
     assert np.abs(moved).mean() < CHANCE * np.abs(naive).mean()
 
 

@@ -105,7 +105,7 @@ def test_any_order_gives_the_same_bytes():
 
 
 def test_a_plane_crosses_once_and_hole_samples_come_back():
-    """Of every frame at most one plane goes; of every pixel of the hole some 60 bytes come, and 5 of its ring a step."""
+    """Of every frame at most one plane goes; some 60 bytes come of each hole pixel, and 5 of its ring a step."""
     frames, (height, width) = 12, (64, 96)
     form = scenes.video_format("GRAY", size=(height, width), frames=frames)
     scene = scenes.occluder(form, (1, 0), (1, 0), 8, scenes.box(form, (20, 20), (8, 8), (2, 0)))

@@ -38,7 +38,7 @@ def blob(size, seed, holes=3):
 
 
 def distances(marked):
-    """For each pixel of the frame, its distance to each of the hole's, in reading order: ``(height, width, pixels)``."""
+    """For each pixel of the frame, its distance to each of the hole's, in order: ``(height, width, pixels)``."""
     rows, columns = np.mgrid[: marked.shape[0], : marked.shape[1]]
     y, x = np.nonzero(marked)
     return np.hypot(rows[..., None] - y, columns[..., None] - x)
@@ -192,7 +192,7 @@ def test_a_gradient_is_that_of_a_slope_and_unknown_where_a_neighbour_is():
     for number, (dx, dy) in enumerate(((1, 0), (0, 1))):
         for x, y, value in zip(ring.x, ring.y, found[number], strict=True):
             ends = [(y + sign * dy, x + sign * dx) for sign in (-1, 1)]
-            known = all(0 <= v and not marked[v, u] and np.isfinite(plane[v, u]) for v, u in ends)
+            known = all(v >= 0 and not marked[v, u] and np.isfinite(plane[v, u]) for v, u in ends)
             assert value == (3, -2)[number] if known else np.isnan(value)
     assert np.isfinite(found).all(axis=0).sum() > 20
 
@@ -207,7 +207,9 @@ def test_a_ring_is_followed_through_whole_pixels_exactly(name, later):
     scene = scenes.translation(form, (4, -4), scenes.box(form, (8, 8), (28, 20)))
     footage = footage_of(scene)
     ring = ring_of(footage, 4)
-    found = follow(footage, 4, ring, later=later, steps=[3, 1], picture=lambda n, pair: footage.source(n, [(0, 0, 64, 48)]))
+    found = follow(
+        footage, 4, ring, later=later, steps=[3, 1], picture=lambda n, pair: footage.source(n, [(0, 0, 64, 48)])
+    )
     assert sorted(found) == [1, 3]
     for step, shown in found.items():
         n = 4 + step if later else 4 - step

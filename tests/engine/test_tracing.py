@@ -37,7 +37,7 @@ def codes_in_hole(scene, n, plane):
 
 
 def nearest_sources(masks, count, radius, min_distance):
-    """For each source, the frame that each pixel of the first mask is seen in, -1 for none; masks of frames after it."""
+    """For each source, the frame that each pixel of the first mask is seen in, or -1; masks are of frames after it."""
     states = []
     before = np.zeros(masks[0].shape, int)
     for source in range(count):
@@ -130,7 +130,9 @@ def test_what_flow_has_drifted_by_is_seen_around_the_hole():
     scene = scenes.translation(form, (4, 4), alone(form, 1), picture="astronaut")
     drift = np.array([0.3, -0.2], np.float32)[:, None, None]
     scene = replace(scene, flow_fw=scene.flow_fw + drift, flow_bw=scene.flow_bw - drift)
-    quality = [psnr(trace(footage_of(scene, refine=refine), 1).values[0], codes_in_hole(scene, 1, 0), 1) for refine in (0, 1)]
+    quality = [
+        psnr(trace(footage_of(scene, refine=refine), 1).values[0], codes_in_hole(scene, 1, 0), 1) for refine in (0, 1)
+    ]
     assert quality[1] > quality[0] + REFINED_DB
 
 

@@ -1,4 +1,4 @@
-"""Close the seam: what the fill misses at the hole's border is spread smoothly into the hole. Nothing outside changes."""
+"""Close the seam: what the fill misses at the border is spread smoothly into the hole. Nothing outside changes."""
 
 import cv2
 import numpy as np

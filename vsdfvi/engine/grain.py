@@ -1,6 +1,6 @@
 """Grain: what the fill lacks of it is measured around the hole, and given back, new in every frame.
 
-Truth wants a blend of several sources, and a blend averages their grain away: of two as good, half its variance is left.
+Truth wants a blend of several sources, and a blend averages their grain away: of two as good, half its variance stays.
 What is missing is known from the ring, which the same sources show: there the picture's own grain stands beside the
 fill's. Only what is new in every frame counts as grain. Texture that stands still or moves with the picture is not
 missing where it was traced, and noise would be no replacement for it.

@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 
 from vsdfvi.engine.footage import Footage
 from vsdfvi.frames.masks import subsampled
-from vsdfvi.kernels import LOST, Device, Packed, module_of, sample_lanczos, trace_step
+from vsdfvi.kernels import LOST, Device, Packed, sample_lanczos, trace_step
 from vsdfvi.kernels.device import put_together
 
-
 MORE_STEPS = 2
-"""Frames beyond a source in which the next one is looked for: what lies farther adds more drift than it averages out."""
+"""Frames beyond a source in which the next one is looked for: what lies farther adds more drift than it averages."""
 
 
 @dataclass(frozen=True, slots=True)

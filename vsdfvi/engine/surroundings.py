@@ -13,7 +13,7 @@ from vsdfvi.kernels import Packed, Plane, sample_lanczos, trace_step
 from vsdfvi.kernels.device import get_together, put_together
 
 WIDTH = 4 / 240
-"""Share of the picture's height that the ring is wide, and its bounds in pixels: a pixel of ring is one more to walk."""
+"""Share of the picture's height that the ring is wide; with bounds in pixels, as each pixel of it is one to walk."""
 
 _NARROWEST, _WIDEST = 3, 8
 _BESIDE = 2.0  # pixels: with blocks of chroma between them, neighbours may be so far apart
@@ -96,7 +96,8 @@ def _make_ring(footage: Footage, n: int, pixels: HolePixels) -> Ring:
         column.append(ring_x[first] >> right)
         row.append(ring_y[first] >> down)
     return Ring(
-        ring_x, ring_y, number[label[y, x]], away[y, x] < _BESIDE, part[y, x].astype(np.int32) - 1, part[at_hole].astype(np.int32) - 1,
+        ring_x, ring_y, number[label[y, x]], away[y, x] < _BESIDE,
+        part[y, x].astype(np.int32) - 1, part[at_hole].astype(np.int32) - 1,
         groups - 1, tuple(of_plane), tuple(column), tuple(row),
     )  # fmt: skip
 
