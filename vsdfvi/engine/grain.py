@@ -84,7 +84,7 @@ def add_grain(
             lacks = np.minimum(np.maximum(_ENOUGH * wanted - there, 0), fresh[plane])
             missing = np.where(seen[plane], missing, lacks)
         strength = np.sqrt(np.float32(footage.settings.grain) * missing)
-        out.append(values[plane] + strength * _unit(view, looked, (n, plane)))
+        out.append((values[plane] + strength * _unit(view, looked, (n, plane))).astype(np.float32, copy=False))
     return tuple(out)
 
 
@@ -282,7 +282,7 @@ def white_noise(x0: int, y0: int, shape: tuple[int, int], seed: tuple[int, ...])
     """
     rows = np.arange(y0, y0 + shape[0], dtype=np.int64).astype(np.uint64)[:, None]
     columns = np.arange(x0, x0 + shape[1], dtype=np.int64).astype(np.uint64)[None, :]
-    state = np.uint64(0)
+    state: NDArray[np.uint64] = np.asarray(0, np.uint64)
     with np.errstate(over="ignore"):
         for part in seed:
             state = _mixed(state + np.uint64(part + 2) * np.uint64(0x9E3779B97F4A7C15))
@@ -292,10 +292,10 @@ def white_noise(x0: int, y0: int, shape: tuple[int, int], seed: tuple[int, ...])
 
 
 def _mixed(state: NDArray[np.uint64] | np.uint64) -> NDArray[np.uint64]:
-    state = np.asarray(state, np.uint64)
-    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return state ^ (state >> np.uint64(31))
+    mixed: NDArray[np.uint64] = np.asarray(state, np.uint64)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
 
 
 @cache
@@ -307,7 +307,8 @@ def _fine_kernel(across: float, down: float) -> NDArray[np.float64]:
     gauss /= gauss.sum()
     rows, columns = (np.where(at == 0, 1.0, np.where(np.abs(at) == 1, c, 0.0)) for c in (down, across))
     blurred = [np.convolve(each, gauss, mode="same") for each in (rows, columns)]
-    return np.outer(rows, columns) - np.outer(*blurred)
+    kernel: NDArray[np.float64] = np.outer(rows, columns) - np.outer(*blurred)
+    return kernel
 
 
 def _power(across: float, down: float) -> float:

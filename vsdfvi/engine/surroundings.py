@@ -139,7 +139,8 @@ def is_hole(hole: Plane, x: NDArray[np.int32], y: NDArray[np.int32]) -> NDArray[
     rows, columns = hole.samples.shape
     inside = (x >= hole.x) & (x < hole.x + columns) & (y >= hole.y) & (y < hole.y + rows)
     at = np.where(inside, y - hole.y, 0), np.where(inside, x - hole.x, 0)
-    return inside & (hole.samples[at] > 0)
+    missing: NDArray[np.bool_] = inside & (hole.samples[at] > 0)
+    return missing
 
 
 def parent_samples(ring: Ring, pixels: HolePixels, plane: int) -> NDArray[np.int32]:

@@ -19,7 +19,7 @@ def smoothed(picture: Array, known: Array) -> Array:
         picture, known: ``(height, width)``; known is 1, or 0 where the picture has no meaning.
     """
     weight = _blurred(known)
-    smooth: Array = _blurred(picture * known) / np.maximum(weight, np.float32(1e-6))
+    smooth: Array = (_blurred(picture * known) / np.maximum(weight, np.float32(1e-6))).astype(np.float32, copy=False)
     return smooth
 
 
@@ -59,7 +59,8 @@ def crossfade(
     for part in parts:
         total += part.share * part.values
         weight += part.share
-    mean, there = total / np.maximum(weight, np.float32(1e-20)), weight > 0
+    mean: Array = (total / np.maximum(weight, np.float32(1e-20))).astype(np.float32, copy=False)
+    there = weight > 0
     both = np.logical_and.reduce([part.share > 0 for part in parts])
     if len(parts) < 2 or not both.any():
         return mean, there

@@ -69,7 +69,7 @@ class RingBlend:
         """The blend of all."""
         return RingFill(
             tuple(
-                total / np.maximum(weight, np.float32(1e-20))
+                (total / np.maximum(weight, np.float32(1e-20))).astype(np.float32, copy=False)
                 for total, weight in zip(self._total, self._weight, strict=True)
             ),
             tuple(weight > 0 for weight in self._weight),
