@@ -264,6 +264,60 @@ def test_a_cache_that_keeps_nothing_costs_time_alone(monkeypatch):
         assert_same_bits(found, remembered)
 
 
+EVERYTHING = {
+    "GRAY8": {"family": "GRAY"},
+    "GRAYH": {"family": "GRAY", "bits": 16, "is_float": True},
+    "YUV420P8": {"subsampling": (1, 1)},
+    "YUV422P10": {"bits": 10, "subsampling": (1, 0)},
+    "YUV444P16": {"bits": 16, "subsampling": (0, 0)},
+    "RGB24": {"family": "RGB"},
+    "RGBS": {"family": "RGB", "bits": 32, "is_float": True},
+}
+
+
+def restless(**fields):
+    """Return a picture that moves in changing light and in grain, behind a hole that is in part never seen."""
+    form = scenes.video_format(size=(48, 64), frames=7, **fields)
+    moving = scenes.translation(form, (0.7, 0.3), scenes.box(form, (20, 24), (18, 12), (1.0, 0.0)))
+    return scenes.aged(moving, gains=(1.0, 0.93, 1.06, 0.97), grain=5)
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_with_everything_on_a_frame_is_the_same_in_any_order_on_any_number_of_threads(name):
+    """Light, seam, grain, several sources, and what is invented, carried and textured."""
+    scene = restless(**EVERYTHING[name])
+    settings = {"scene_threshold": 0, "completion": "laplace", "radius": 4, "keyframe_interval": 3}
+    if scene.format.is_float:  # what is no number is let through outside, and in the hole nothing comes of it
+        for first, *_ in scene.damaged:
+            first[3, ::7], first[15, ::9] = np.nan, np.inf
+    lent = lender.of_scene(scene, **settings)
+    before = [tuple(plane.copy() for plane in frame.planes) for frame in lent.clip]
+    film = lent.film()
+    assert any(said["DfviInvented"] for said in lent.properties.values())
+    assert any(said["DfviTraced"] for said in lent.properties.values())
+    for n, planes in enumerate(film):
+        for plane, found in enumerate(planes):
+            hole = scene.plane_hole(n, plane)
+            assert_same_bits(found[~hole], before[n][plane][~hole])
+            assert np.isfinite(found[hole].astype(np.float64)).all()
+    for threads, memory, order in ((2, 1024, (6, 0, 3, 1)), (8, 16, (2, 5, 4, 6))):
+        other = lender.of_scene(scene, **settings, threads=threads, memory=memory)
+        if memory == 16:
+            other.inpainter._cache.budget_bytes = 1 << 16  # a few results: each request pushes others' out
+        for n in order:
+            for found, expected in zip(other.render(n), film[n], strict=True):
+                assert_same_bits(found, expected)
+
+
+@pytest.mark.parametrize("part", [{"light": 0}, {"seam": 0}, {"grain": 0.0}, {"sources": 1}], ids=str)
+def test_each_part_of_it_does_something(part):
+    """What shows that the test above has everything on."""
+    scene = restless(family="GRAY")
+    settings = {"scene_threshold": 0, "completion": "laplace", "radius": 4, "keyframe_interval": 3}
+    with_all, without = (lender.of_scene(scene, **{**settings, **each}).render(3)[0] for each in ({}, part))
+    assert (with_all != without).any()
+
+
 def test_what_was_lent_may_be_overwritten_afterwards():
     """The host's memory is only borrowed: nothing that is kept may look into it."""
     form = scenes.video_format(frames=8, size=(64, 80))

@@ -38,7 +38,7 @@ def blob(size, seed, holes=3):
 
 
 def distances(marked):
-    """For each pixel of the frame, its distance to each of the hole's, in reading order: ``(height, width, pixels)``."""
+    """For each pixel of the frame, its distance to each of the hole's, in order: ``(height, width, pixels)``."""
     rows, columns = np.mgrid[: marked.shape[0], : marked.shape[1]]
     y, x = np.nonzero(marked)
     return np.hypot(rows[..., None] - y, columns[..., None] - x)

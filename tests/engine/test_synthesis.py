@@ -22,6 +22,7 @@ from vsdfvi.frames.pixels import Frame
 from vsdfvi.networks.deepfill import DeepFill, inpaint
 
 SETTINGS = {"scene_threshold": 0, "completion": "laplace"}
+AS_PAINTED = {**SETTINGS, "seam": 0, "grain": 0.0}  # what is painted is seen as it is
 COLOUR = (0.125, 0.75, 0.25)  # no two channels alike: an exchange is seen
 
 # What red and blue weigh in luma, by _Matrix: BT.709, BT.601, BT.2020.
@@ -96,7 +97,7 @@ def test_a_colour_comes_out_as_the_clip_writes_it(
     form = scenes.video_format(family, bits=bits, is_float=is_float, subsampling=subsampling, frames=1)
     scene = alone(form)
     frame = Frame(scene.damaged[0], {"_Matrix": matrix, "_Range": full})
-    lent = lender.Lender([frame], scene.mask, form, synthesis=painter, propagation=propagation, **SETTINGS)
+    lent = lender.Lender([frame], scene.mask, form, synthesis=painter, propagation=propagation, **AS_PAINTED)
     planes = lent.render(0)
     assert lent.properties[0]["DfviInvented"] == scene.mask.sum()
     for plane, code in enumerate(codes_of(form, COLOUR, matrix, full)):
@@ -115,7 +116,7 @@ def test_a_network_sees_the_colours_that_the_clip_shows(chameleon, family, subsa
     scene = alone(form)
     damaged = [np.where(scene.plane_hole(0, k), 0, plane).astype(form.dtype) for k, plane in enumerate(flat)]
     frame = Frame(tuple(damaged), {"_Matrix": matrix, "_Range": full})
-    found = lender.Lender([frame], scene.mask, form, synthesis=chameleon, **SETTINGS).render(0)
+    found = lender.Lender([frame], scene.mask, form, synthesis=chameleon, **AS_PAINTED).render(0)
     for plane, expected in zip(found, flat, strict=True):
         away = np.abs(plane.astype(np.float64) - expected.astype(np.float64)).max()
         assert away <= (FLOAT_CODES[bits] if is_float else 1)
@@ -127,7 +128,7 @@ def test_a_network_is_not_shown_what_is_not_a_number(painter):
     planes = tuple(plane.copy() for plane in scene.damaged[0])
     for plane in planes:
         plane[5, 7], plane[45, 50], plane[5, 9] = np.nan, np.nan, 1e9
-    found = lender.Lender([Frame(planes)], scene.mask, form, synthesis=painter, **SETTINGS).render(0)
+    found = lender.Lender([Frame(planes)], scene.mask, form, synthesis=painter, **AS_PAINTED).render(0)
     for plane, source, code in zip(found, planes, COLOUR, strict=True):
         hole = scene.mask[0]
         assert np.abs(plane[hole] - code).max() <= FLOAT_CODES[32]
@@ -156,7 +157,7 @@ def test_only_what_no_frame_shows_is_invented(painter):
     mask = scenes.box(form, (24, 30), (40, 30))
     mask[3:, :, :58] = False  # the left part of the hole is seen from frame 3 on
     scene = scenes.still(form, mask)
-    lent = lender.of_scene(scene, synthesis=painter, **SETTINGS)
+    lent = lender.of_scene(scene, synthesis=painter, **AS_PAINTED)
     [found] = lent.render(0)
     assert 0 < lent.properties[0]["DfviTraced"] < mask[0].sum()
     seen = mask[0] & ~mask[3]
@@ -176,7 +177,7 @@ def test_deepfill_fills_the_hole_with_what_the_network_says(weights, monkeypatch
             return calls[-1][2]
 
     monkeypatch.setattr(generator, "DeepFillGenerator", Watched)
-    lent = lender.of_scene(scene, synthesis="deepfill", weights=str(weights), **SETTINGS)
+    lent = lender.of_scene(scene, synthesis="deepfill", weights=str(weights), **AS_PAINTED)
     planes = lent.render(0)
     [(image, hole, filled)] = calls
     network = DeepFill()

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import scenes
 from around import footage_of
-from tolerance import FLICKER_DB, FLICKER_GAIN_DB, FLOAT_BLEND, MEAN_OF_GRAIN, psnr
+from tolerance import FLICKER_DB, FLICKER_GAIN_DB, FLOAT_BLEND, MEAN_OF_GRAIN, REFINED_DB, psnr
 
+from vsdfvi.engine import tracing
 from vsdfvi.engine.propagation import MORE_STEPS, find_sources, hole_pixels
 from vsdfvi.engine.tracing import trace
 
@@ -37,7 +38,7 @@ def codes_in_hole(scene, n, plane):
 
 
 def nearest_sources(masks, count, radius, min_distance):
-    """For each source, the frame that each pixel of the first mask is seen in, -1 for none; masks of frames after it."""
+    """For each source, the frame that each pixel of the first mask is seen in, or -1; masks are of frames after it."""
     states = []
     before = np.zeros(masks[0].shape, int)
     for source in range(count):
@@ -124,6 +125,18 @@ def test_the_ring_says_what_the_fill_of_the_hole_is_like():
             np.testing.assert_allclose(values - middle, (truth - middle) * gain, atol=0.51)
 
 
+def test_what_flow_has_drifted_by_is_seen_around_the_hole():
+    """Flow that is wrong by the same everywhere agrees with itself: only the picture shows it."""
+    form = scenes.video_format("GRAY", bits=32, is_float=True, size=SIZE, frames=3)
+    scene = scenes.translation(form, (4, 4), alone(form, 1), picture="astronaut")
+    drift = np.array([0.3, -0.2], np.float32)[:, None, None]
+    scene = replace(scene, flow_fw=scene.flow_fw + drift, flow_bw=scene.flow_bw - drift)
+    quality = [
+        psnr(trace(footage_of(scene, refine=refine), 1).values[0], codes_in_hole(scene, 1, 0), 1) for refine in (0, 1)
+    ]
+    assert quality[1] > quality[0] + REFINED_DB
+
+
 # What each counts.
 
 
@@ -153,17 +166,43 @@ def test_a_blend_of_more_sources_has_less_grain_by_the_sum_of_its_weights():
         assert abs(grain.var() / expected - 1) < MEAN_OF_GRAIN
 
 
-def test_spread_and_doubt_say_how_far_sources_are_apart_and_off():
+def test_chroma_is_sampled_where_its_own_walk_began():
+    """The sides may show different pixels of one block, and then each walks from the one that it shows."""
+    form = scenes.video_format(size=SIZE, frames=5, subsampling=(1, 1))
+    mask = scenes.empty(form)
+    mask[2, 40:60, 40:60] = mask[1, 40:59, 40:60] = mask[0, 40:60, 40:60] = True  # row 59 alone is seen before
+    mask[3, 41:60, 40:60] = True  # and row 40 alone after; all of it two frames after
+    scene = scenes.still(form, mask, picture="astronaut")
+    traced = trace(footage_of(scene), 2)
+    for plane, values in enumerate(traced.values):
+        assert traced.reached[plane].all()
+        np.testing.assert_array_equal(np.rint(values), codes_in_hole(scene, 2, plane))
+
+
+@pytest.fixture
+def judged(monkeypatch):
+    """What confidence was made of: (spread, doubt) of each trace, the last one last."""
+    seen = []
+
+    def confidence(earlier, later, spread, doubt, peak, device):
+        seen.append((spread, doubt))
+        return np.ones(spread.size, np.float32)
+
+    monkeypatch.setattr(tracing, "confidence_of", confidence)
+    return seen
+
+
+def test_spread_and_doubt_say_how_far_sources_are_apart_and_off(judged):
     form = scenes.video_format("GRAY", bits=32, is_float=True, size=SIZE, frames=3)
     scene = scenes.still(form, alone(form, 1))
     levels = (0.5 - 0.05, 0.5, 0.5 + 0.05)
     scene = replace(scene, damaged=tuple((np.full(SIZE, level, np.float32),) for level in levels))
     traced = trace(footage_of(scene, light=0, refine=0), 1)
-    for found, expected in ((traced.values[0], 0.5), (traced.spread, 0.05), (traced.doubt, 0.05)):
+    for found, expected in ((traced.values[0], 0.5), (judged[-1][0], 0.05), (judged[-1][1], 0.05)):
         np.testing.assert_allclose(found, expected, atol=10 * FLOAT_BLEND)
-    lit = trace(footage_of(scene, refine=0), 1)
-    np.testing.assert_allclose(lit.spread, 0, atol=1e-3)
-    assert lit.doubt.max() < 0.01
+    trace(footage_of(scene, refine=0), 1)
+    np.testing.assert_allclose(judged[-1][0], 0, atol=1e-3)
+    assert judged[-1][1].max() < 0.01
 
 
 def test_a_clip_of_one_frame_reaches_nothing():
@@ -173,7 +212,7 @@ def test_a_clip_of_one_frame_reaches_nothing():
     assert not traced.found.any()
 
 
-def test_without_a_ring_sources_are_taken_as_they_are():
+def test_without_a_ring_sources_are_taken_as_they_are(judged):
     """Where all of a frame is hole there is nothing to hold them against."""
     form = scenes.video_format(size=SIZE, frames=3, subsampling=(1, 1))
     mask = scenes.empty(form)
@@ -182,4 +221,4 @@ def test_without_a_ring_sources_are_taken_as_they_are():
     traced = trace(footage_of(scene), 1)
     for plane, values in enumerate(traced.values):
         np.testing.assert_allclose(values, scene.truth[1][plane].ravel(), atol=1e-3)
-    np.testing.assert_allclose(traced.doubt, 4, rtol=1e-5)  # of an error that is not known, a guess
+    np.testing.assert_allclose(judged[-1][1], 4, rtol=1e-5)  # of an error that is not known, a guess

@@ -399,7 +399,7 @@ def test_bars_and_squares_have_hues_that_every_eye_tells_apart(eye):
         assert light[0] - seen(dark)[0] > 70
 
 
-def test_an_account_takes_the_nearer_source_and_the_better_confidence():
+def test_an_account_takes_the_nearer_source():
     def side(*found):
         state, error = zip(*found, strict=True)
         nowhere = np.zeros(len(found), np.float32)
@@ -411,14 +411,13 @@ def test_an_account_takes_the_nearer_source_and_the_better_confidence():
     nothing = np.zeros(5, np.int32)
     pixels = HolePixels(nothing, nothing, (), (), ())
     ring = Ring(nothing[:0], nothing[:0], nothing[:0], nothing[:0] > 0, nothing[:0], nothing, 1, (), (), ())
-    unknown = np.zeros(5, np.float32)
-    traced = Traced(pixels, pixels, earlier, later, (), (), unknown, unknown, ring, RingFill((), ()))
-    repair = repair_of(traced, (), 1.5, HOST)
+    confidence = np.array([1, 0.9, 0.8, 0.7, 0], np.float32)
+    traced = Traced(pixels, pixels, earlier, later, (), (), confidence, ring, RingFill((), ()))
+    repair = repair_of(traced, (), HOST)
     assert repair.distance.tolist() == [-3, 1, -2, 7, 0]
     assert repair.origin.tolist() == [1, 1, 1, 1, 0]
     assert repair.counts() == (1, 4, 0, 0)
-    np.testing.assert_allclose(repair.confidence, [1, np.exp(-1), np.exp(-1), np.exp(-1), 0], rtol=1e-6)
-    assert repair_of(traced, (), 1e-60, HOST).confidence.tolist() == [1, 0, 0, 0, 0]  # the smallest setting is no 0 / 0
+    np.testing.assert_array_equal(repair.confidence, confidence)
 
 
 # Flow.

@@ -66,14 +66,14 @@ def _corrected(
     sums = np.zeros((y1 - y0, x1 - x0, 3), np.float32)
     at = row[there] - y0, column[there] - x0
     sums[at] = np.stack([np.ones_like(missed[there]), missed[there], missed[there] ** 2], axis=1)
-    sums = cv2.GaussianBlur(sums, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT).astype(np.float32, copy=False)
-    weight = np.maximum(sums[..., 0], np.float32(1e-6))
-    mean, square = sums[..., 1] / weight, sums[..., 2] / weight
+    count, total, squares = np.moveaxis(cv2.GaussianBlur(sums, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT), 2, 0)
+    weight = np.maximum(count, np.float32(1e-6))
+    mean, square = total / weight, squares / weight
     # A Gaussian window holds as many equal samples as its sum times 4 pi sigma^2.
-    count = np.maximum(sums[..., 0] * np.float32(4 * np.pi * sigma**2 / _ALIKE), np.float32(1))
-    chance = np.maximum(square - mean**2, 0) / count
+    samples = np.maximum(count * np.float32(4 * np.pi * sigma**2 / _ALIKE), np.float32(1))
+    chance = np.maximum(square - mean**2, 0) / samples
     field = mean * np.maximum(mean**2 - chance, 0) / np.maximum(mean**2, np.float32(1e-12))
-    field[sums[..., 0] < 1e-3] = 0
+    field[count < 1e-3] = 0
     if fill.invented is not None:
         # What is invented has no detail of its own to keep at the border: it begins where the picture ends.
         border = there & fill.invented[plane]

@@ -250,9 +250,13 @@ def _unit(view: _View, looked: _Look, seed: tuple[int, int]) -> Array:
 
 
 def _trimmed(squares: Array) -> float:
-    """Mean of what is left when the largest twentieth is gone: a speck in the ring is no grain."""
-    keep = max(1, squares.size - squares.size // 20)
-    return float(np.sort(squares)[:keep].mean(dtype=np.float64))
+    """Mean square without the largest twentieth, of which a speck in the ring is: it is no grain.
+
+    Of normal noise, 0.759 of the variance is left when a twentieth is gone.
+    """
+    gone = squares.size // 20
+    left = float(np.sort(squares)[: squares.size - gone].mean(dtype=np.float64))
+    return left / (1 - 0.241 * 20 * gone / squares.size)
 
 
 def _alike(fine: Array, valid: NDArray[np.bool_], axis: int) -> float:
