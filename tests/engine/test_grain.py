@@ -186,6 +186,16 @@ def test_grain_is_new_in_every_frame(true_flow):
     assert abs(np.corrcoef(frames[0][both], frames[1][both])[0, 1]) < NEW_EVERY_FRAME
 
 
+def test_grain_depends_on_the_place_and_not_on_the_hole(true_flow):
+    added, masks = [], [passing(), np.roll(passing(), 7, axis=1)]  # another corner
+    for mask in masks:
+        scene = slope(mask, 8)
+        added.append(restored(scene, 4)[0] - restored(scene, 4, grain=0.0)[0])
+    both = masks[0][4] & masks[1][4]
+    assert np.count_nonzero(both) > 1000
+    assert np.corrcoef(added[0][both], added[1][both])[0, 1] > 0.9  # it is as strong as each ring says
+
+
 @pytest.mark.parametrize(
     "family", [{"family": "GRAY"}, {"subsampling": (1, 1)}, {"family": "RGB", "bits": 10}], ids=str
 )

@@ -100,7 +100,7 @@ def test_curves_survive_a_file_and_can_be_looked_at(tmp_path):
 
 def test_provenance_survives_a_file(tmp_path):
     pixels = SimpleNamespace(count=2, x=np.array([3, 1], np.int32), y=np.array([0, 2], np.int32))
-    repair = Repair(pixels, (), np.array([-128, 5], np.int32), np.array([0.25, 1], np.float32))
+    repair = Repair(pixels, (), np.array([-128, 5], np.int32), np.array([0.25, 1], np.float32), np.ones(2, np.uint8))
     with (tmp_path / "p").open("wb") as file:
         for frame in (None, repair, None):
             write_provenance(file, frame)
