@@ -149,13 +149,16 @@ MOTIONS = {
 }
 
 
-def restored(scene, frames):
-    """Return the mean squared error in the hole as PSNR over some frames of a scene in floats, luma only."""
+def restored(scene, frames, least=1.0):
+    """Return the mean squared error in the hole as PSNR over some frames of a scene in floats, luma only.
+
+    At least so large a share of the hole has to be traced.
+    """
     lent = lender.of_scene(scene, **SETTINGS)
     found, truth = [], []
     for n in frames:
-        planes, traced = traced_only(lent, n)
-        assert traced
+        planes = lent.render(n)
+        assert lent.properties[n]["DfviTraced"] >= least * lent.properties[n]["DfviHole"]
         hole = scene.mask[n]
         found.append(planes[0][hole])
         truth.append(scene.truth[n][0][hole])
@@ -176,7 +179,8 @@ def test_flow_with_its_sign_turned_restores_nothing_of_the_kind(monkeypatch):
     form = scenes.video_format("GRAY", bits=32, is_float=True, size=(96, 128), frames=17)
     scene = MOTIONS["translation"](form, scenes.box(form, (24, 20), (40, 34), (2.0, 0.0)))
     with_true_flow(monkeypatch, replace(scene, flow_fw=-scene.flow_fw, flow_bw=-scene.flow_bw))
-    assert restored(scene, range(4, 13, 2)) < RESAMPLED_ONCE_DB["translation"] - 10
+    # A few pixels are not believed, and invented.
+    assert restored(scene, range(4, 13, 2), least=0.9) < RESAMPLED_ONCE_DB["translation"] - 10
 
 
 # Propagation has no preferred direction in space or time.
