@@ -128,10 +128,12 @@ def test_a_frame_without_a_hole_asks_for_no_other():
 
 
 def test_a_speck_on_one_frame_asks_for_its_neighbours():
+    """And, where a second source is wanted, for the masks beyond them, which say that no flow leads on."""
     mask = scenes.empty(FORM)
     mask[20, 20:26, 30:36] = True
     scene = scenes.still(FORM, mask)
-    assert asked(scene, 20, scene_threshold=0, completion="laplace") == "20..20 19..20 19..21"
+    assert asked(scene, 20, scene_threshold=0, completion="laplace", sources=1) == "20..20 19..20 19..21"
+    assert asked(scene, 20, scene_threshold=0, completion="laplace").split()[-1] == "18..22"
 
 
 def test_flow_completion_asks_for_what_it_may_look_at():

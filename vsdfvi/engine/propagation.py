@@ -185,9 +185,10 @@ def _next_source(footage: Footage, n: int, before: Trajectories, *, later: bool,
         # Those that found their source in the frame that is left set out; those that have walked long enough end.
         state[:] = arrays.where(before.state == step - 1, 0, state)
         state[:] = arrays.where((state == 0) & (before.state > 0) & (before.state < step - MORE_STEPS), LOST, state)
-        some_walk = (state == 0).any()
-        if not bool(some_walk):
+        if not bool((state == 0).any()):
             continue
+        if not footage.boxes(pair):
+            break  # nothing is missing there, so no flow leads on; whoever looks farther asks for frames in vain
         hole, there = footage.hole_there(entered, blocks=blocks)
         trace_step(
             *places, error, state, footage.flow(pair), hole, size=footage.size, later=later, step=step, stop=True,
