@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from vsdfvi.engine import views
+from vsdfvi.engine import account, views
 from vsdfvi.engine.propagation import HolePixels
 
 Sheet = Image.Image
@@ -45,8 +45,8 @@ def with_key(sheet: Sheet) -> Sheet:
         ("confidence", "0 to 1", _painted(views.confidence_ink(ramp))),
         ("invented", "seen in another frame", _flat(views._TRACED)),
         ("source, invented", "no frame shows it", _flat(views._INVENTED)),
-        ("in these three", "from a reference", _textured(views.REFERENCE)),
-        ("in these three", "recovered from under a mark", _textured(views.RECOVERED)),
+        ("in these three", "from a reference", _textured(account.REFERENCE)),
+        ("in these three", "recovered from under a mark", _textured(account.RECOVERED)),
     ]
     rows = -(-(len(entries) + 1) // 2)
     out = Image.new("RGB", (sheet.width, sheet.height + LINE * (rows + 4)), BACKGROUND)
@@ -88,7 +88,7 @@ def _textured(origin: int) -> Picture:
     y, x = (each.astype(np.int32).ravel() for each in np.mgrid[:SWATCH, :SWATCH_WIDTH])
     pixels = HolePixels(x, y, (), (), ())
     nothing = np.zeros(x.size, np.float32)
-    repair = views.Repair(pixels, (), nothing.astype(np.int32), nothing, np.full(x.size, origin, np.uint8))
+    repair = account.Repair(pixels, (), nothing.astype(np.int32), nothing, np.full(x.size, origin, np.uint8))
     ink = views.textured(np.zeros((4, x.size), np.float32), repair)
     return _rgb(ink.reshape(4, SWATCH, SWATCH_WIDTH))
 

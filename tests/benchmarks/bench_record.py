@@ -25,9 +25,9 @@ import lender  # noqa: E402  which needs the path
 import scenes  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
+from vsdfvi.engine.account import Repair  # noqa: E402
 from vsdfvi.engine.propagation import HolePixels  # noqa: E402
 from vsdfvi.engine.record import Record  # noqa: E402
-from vsdfvi.engine.views import Repair  # noqa: E402
 from vsdfvi.frames.pixels import VideoFormat  # noqa: E402
 
 SIZES = ((240, 432), (1080, 1920), (2160, 3840))

@@ -15,9 +15,9 @@ import pytest
 import scenes
 
 from vsdfvi import __version__
+from vsdfvi.engine.account import Repair
 from vsdfvi.engine.propagation import HolePixels
 from vsdfvi.engine.record import Record, properties_of
-from vsdfvi.engine.views import Repair
 from vsdfvi.errors import EngineError, SettingError
 from vsdfvi.networks import weights
 from vsdfvi.settings import Settings

@@ -5,14 +5,15 @@ import pytest
 import vapoursynth as vs
 from skimage.color import rgb2lab
 
-from vsdfvi.engine import views
+from vsdfvi.engine import account, views
+from vsdfvi.engine.account import Repair, repair_of
 from vsdfvi.engine.cache import Cache
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.inpainter import Inpainter
 from vsdfvi.engine.propagation import HolePixels, Trajectories, hole_pixels
 from vsdfvi.engine.surroundings import Ring
 from vsdfvi.engine.tracing import RingFill, Traced
-from vsdfvi.engine.views import Repair, render, repair_of
+from vsdfvi.engine.views import render
 from vsdfvi.frames.pixels import LUMA_WEIGHTS, Frame, VideoFormat
 from vsdfvi.kernels import HOST, LOST, Workers, pack
 from vsdfvi.settings import CHOICES, Settings
@@ -325,7 +326,7 @@ def of_origin(footage, planes, origin):
     """A repair whose pixels are all of one origin."""
     repair = repaired(footage, planes, distance=3, confidence=0.5)
     repair.origin[:] = origin
-    if origin != views.TRACED:
+    if origin != account.TRACED:
         repair.distance[:] = 0
     return repair
 
@@ -346,12 +347,12 @@ def test_a_reference_is_barred_and_what_was_recovered_is_chequered(family, view)
     footage = make_footage(form, planes, hole=WIDE)
     weights = LUMA_WEIGHTS if family == "RGB" else (1,)
     shown = {}
-    for origin in (views.INVENTED, views.TRACED, views.REFERENCE, views.RECOVERED):
+    for origin in (account.INVENTED, account.TRACED, account.REFERENCE, account.RECOVERED):
         drawn = render(footage, 0, view, of_origin(footage, planes, origin))
         shown[origin] = cells(sum(weight * plane for weight, plane in zip(weights, drawn, strict=False)))
-    for origin in (views.INVENTED, views.TRACED):
+    for origin in (account.INVENTED, account.TRACED):
         assert len(np.unique(shown[origin])) == 1  # no texture
-    bars, squares = shown[views.REFERENCE], shown[views.RECOVERED]
+    bars, squares = shown[account.REFERENCE], shown[account.RECOVERED]
     rows, columns = np.indices(bars.shape)
     for texture, place in ((bars, rows), (squares, rows + columns)):
         light, dark = texture[place % 2 == 0], texture[place % 2 == 1]
@@ -363,10 +364,10 @@ def test_only_the_pixels_of_an_origin_are_textured():
     form = video_format("RGB", 32, True, frames=1)
     planes = flat(form, 0.5, 0.5, 0.5)
     footage = make_footage(form, planes, hole=WIDE)
-    repair = of_origin(footage, planes, views.TRACED)
+    repair = of_origin(footage, planes, account.TRACED)
     plain = render(footage, 0, "source", repair)
     some = repair.pixels.x == 11
-    repair.origin[some] = views.RECOVERED
+    repair.origin[some] = account.RECOVERED
     textured = render(footage, 0, "source", repair)
     changed = np.zeros(plain[0].shape, bool)
     changed[repair.pixels.y[some], repair.pixels.x[some]] = True

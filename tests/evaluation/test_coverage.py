@@ -9,7 +9,7 @@ import scenes
 from clips import clip_of, mask_of
 from lender import of_scene
 
-from vsdfvi.engine.views import Repair
+from vsdfvi.engine.account import Repair
 from vsdfvi.evaluation.coverage import COVERAGES, Coverage, Curve, read_curves, write_curves, write_plot
 from vsdfvi.evaluation.provenance import read_provenance, write_provenance
 from vsdfvi.evaluation.render import provenance_of, render

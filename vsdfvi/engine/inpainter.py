@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsdfvi.engine import paper
+from vsdfvi.engine.account import Repair, repair_of, with_recovered
 from vsdfvi.engine.bridging import BridgedCompletion
 from vsdfvi.engine.cache import Cache
 from vsdfvi.engine.compositing import close_seam
@@ -22,7 +23,7 @@ from vsdfvi.engine.softening import softened
 from vsdfvi.engine.synthesis import WITHOUT_A_NETWORK, fill, synthesise
 from vsdfvi.engine.tracing import trace
 from vsdfvi.engine.unmixing import Unmixing
-from vsdfvi.engine.views import OF_THE_HOLE_ALONE, Repair, render, repair_of, with_recovered
+from vsdfvi.engine.views import OF_THE_HOLE_ALONE, render
 from vsdfvi.errors import SettingError
 from vsdfvi.frames.pixels import VideoFormat, to_samples
 from vsdfvi.kernels import Workers, return_free_memory

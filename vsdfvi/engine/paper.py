@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsdfvi.engine import synthesis
+from vsdfvi.engine.account import Repair
 from vsdfvi.engine.cache import Cache
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.paper_samples import Block, Picture, hole_values, inside_box, placed
 from vsdfvi.engine.propagation import HolePixels, hole_pixels
 from vsdfvi.engine.softening import softened
-from vsdfvi.engine.views import Repair
 from vsdfvi.errors import EngineError
 from vsdfvi.frames.masks import regions
 from vsdfvi.frames.pixels import to_samples

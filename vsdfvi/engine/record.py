@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vsdfvi.engine.account import TRACED, Repair
 from vsdfvi.engine.record_facts import facts_of
-from vsdfvi.engine.views import TRACED, Repair
 from vsdfvi.errors import EngineError, SettingError
 from vsdfvi.frames.digests import digest
 from vsdfvi.frames.pixels import VideoFormat

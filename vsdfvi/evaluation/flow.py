@@ -9,10 +9,10 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
+from vsdfvi.engine.account import Repair
 from vsdfvi.engine.cache import Cache
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.inpainter import Inpainter
-from vsdfvi.engine.views import Repair
 from vsdfvi.evaluation.sources import planes_of, video_format
 from vsdfvi.frames.masks import Box
 from vsdfvi.frames.pixels import Frame, VideoFormat

@@ -5,7 +5,7 @@ from io import BufferedReader, BufferedWriter
 import numpy as np
 from numpy.typing import NDArray
 
-from vsdfvi.engine.views import Repair
+from vsdfvi.engine.account import Repair
 
 _PIXEL = np.dtype([("x", "<i4"), ("y", "<i4"), ("distance", "<i2"), ("confidence", "<f4")])
 
