@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 import scenes
+import vapoursynth as vs
 from lender import of_scene
 
 from vsdfvi.engine.completion import RIM, complete_flow, unknown_flow
 from vsdfvi.engine.flow import estimate_flow, neutralise
 from vsdfvi.engine.footage import Footage
+from vsdfvi.errors import EngineError
 from vsdfvi.evaluation import render
-from vsdfvi.evaluation.flow import CleanFootage, Examined, FlowError, Oracle, Prefilled, disagreement
+from vsdfvi.evaluation.flow import CleanFootage, Examined, FlowError, Oracle, Prefilled, disagreement, repaired
 from vsdfvi.frames.masks import hole_of
 from vsdfvi.frames.pixels import Frame, luma
 from vsdfvi.kernels import pack
@@ -189,3 +191,42 @@ def test_what_runs_beside_a_gpu_takes_its_estimator_of_flow(monkeypatch, argumen
     monkeypatch.setattr(render.devices, "choose", lambda setting: device)
     settings = render._on_the_host({**arguments, "radius": 5})
     assert (settings.device, settings.flow, settings.radius) == ("cpu", flow, 5)
+
+
+@pytest.mark.parametrize("masks", [1, 4])
+def test_a_survey_is_lent_where_it_is_asked_for(masks):
+    class Asking:
+        reach, survey = 1, (0, 2)
+
+        def __init__(self):
+            self.lent = []
+
+        def prepare(self, n, clip, mask, survey=None):
+            if survey is None:
+                return ("survey",)
+            self.lent.append(tuple(sorted(frames) for frames in survey))
+            return ("ready", 0, 0)
+
+        def finish(self, n, planes):
+            planes[0][:] = 7 + n
+
+        def close(self):
+            pass
+
+    clip = vs.core.std.BlankClip(format=vs.GRAY8, width=16, height=16, length=4, color=1)
+    asking = Asking()
+    found = [int(planes[0][0, 0]) for planes in repaired(asking, clip, clip[:masks])]
+    assert found == [7, 8, 9, 10]
+    assert asking.lent == [([0, 2], [0, 2] if masks > 1 else [0])] * 4
+
+
+def test_an_inpainter_that_asks_for_what_it_has_is_refused():
+    class Asking:
+        reach, survey = 1, ()
+
+        def prepare(self, n, clip, mask, survey=None):
+            return ("need", 0, 1)
+
+    clip = vs.core.std.BlankClip(format=vs.GRAY8, width=16, height=16, length=2, color=1)
+    with pytest.raises(EngineError, match="prepare must answer ready or source"):
+        list(repaired(Asking(), clip, clip))

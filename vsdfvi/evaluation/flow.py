@@ -13,6 +13,7 @@ from vsdfvi.engine.account import Repair
 from vsdfvi.engine.cache import Cache
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.inpainter import Inpainter
+from vsdfvi.errors import EngineError
 from vsdfvi.evaluation.sources import planes_of, video_format
 from vsdfvi.frames.masks import Box
 from vsdfvi.frames.pixels import Frame, VideoFormat
@@ -147,9 +148,17 @@ def repaired(
     """
     kept = 2 * inpainter.reach + 2
     clip, masks = LentFrames(damaged, kept), LentFrames(mask, kept)
+    survey: tuple[dict[int, Frame], dict[int, Frame]] | None = None
     for n in range(len(damaged)):
         planes = tuple(plane.copy() for plane in clip[n].planes)
-        ready = inpainter.prepare(n, clip, masks)[0] == "ready"  # nothing has to be asked for
+        answer = inpainter.prepare(n, clip, masks, survey=survey)
+        if answer[0] == "survey":
+            of_mask = inpainter.survey if len(mask) > 1 else (0,)
+            survey = {k: clip[k] for k in inpainter.survey}, {k: masks[k] for k in of_mask}
+            answer = inpainter.prepare(n, clip, masks, survey=survey)
+        if answer[0] not in ("ready", "source"):
+            raise EngineError(f"prepare must answer ready or source where all frames are lent, got {answer}")
+        ready = answer[0] == "ready"
         if note is not None:
             note(inpainter.account(n) if ready else None)
         if ready:
