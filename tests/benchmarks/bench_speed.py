@@ -28,7 +28,7 @@ import clips  # noqa: E402  which needs the path
 import scenes  # noqa: E402
 import vapoursynth as vs  # noqa: E402
 
-from vsdfvi.engine import bridging, dfc, footage, inpainter, propagation, synthesis  # noqa: E402
+from vsdfvi.engine import bridging, dfc, footage, inpainter, synthesis, tracing  # noqa: E402
 from vsdfvi.frames.pixels import VideoFormat  # noqa: E402
 
 SIZE = (240, 432)  # height, width
@@ -139,7 +139,7 @@ def profile(clip: vs.VideoNode, mask: vs.VideoNode, **settings: Any) -> dict[str
         setattr(owner, name, watch.around(label, getattr(owner, name)))
     # The key frame of synthesis traces too, by a name of its own.
     kept.append((synthesis, "trace", synthesis.trace))
-    synthesis.trace = watch.around("trace", propagation.trace)
+    synthesis.trace = watch.around("trace", tracing.trace)
     try:
         whole, _, _ = run(clip.dfvi.Inpaint(mask, **settings))
     finally:
