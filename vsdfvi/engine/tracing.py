@@ -60,10 +60,9 @@ class RingBlend:
         use: NDArray[np.bool_],
     ) -> None:
         """Take one source in, where it is of use."""
-        group = self._ring.group[self._ring.of_plane[plane]]
-        value = light.gain[group] * shown.values[plane] + light.offset[group]
+        value = light.of(shown.values[plane], self._ring.group[self._ring.of_plane[plane]])
         weight = np.where(use, share, np.float32(0))
-        self._total[plane] += weight * value.astype(np.float32)
+        self._total[plane] += weight * value
         self._weight[plane] += weight
 
     @property
@@ -311,17 +310,21 @@ def lights_of(footage: Footage, n: int, ring: Ring, shown: Mapping[int, Followed
 
 def _ring_fill(footage: Footage, here: HolePixels, ring: Ring, sides: Sequence[_Side]) -> RingFill:
     """The ring's samples as their parents' sources have them."""
-    device = footage.device
-    states, blend = {}, RingBlend(ring)
-    for side in sides:
-        for name, finds in (("luma", side.luma), ("chroma", side.chroma)):
-            states[side.sign, name] = get_together(device, [ends.state for ends in finds])
-    for plane in range(footage.format.planes):
+    device, planes = footage.device, range(footage.format.planes)
+    blend = RingBlend(ring)
+    of_plane = [here.cover[plane].shape[1] > 1 for plane in planes]
+    states = {
+        (side.sign, subsampled): get_together(
+            device, [ends.state for ends in (side.chroma if subsampled else side.luma)]
+        )
+        for side in sides
+        for subsampled in sorted(set(of_plane))
+    }
+    for plane, subsampled in zip(planes, of_plane, strict=True):
         of, parent = ring.of_plane[plane], parent_samples(ring, here, plane)
-        subsampled = here.cover[plane].shape[1] > 1
         for side in sides:
             error = side.tables(plane, ring.groups, footage.format.peak)[2]
-            for state in states[side.sign, "chroma" if subsampled else "luma"]:
+            for state in states[side.sign, subsampled]:
                 step_of = state[parent]
                 for step in np.unique(step_of[step_of > 0]).tolist():
                     if step in side.ring:

@@ -304,6 +304,23 @@ VSDFVI_KERNEL exemplar_improve(const short *depth, const unsigned char *allowed,
     }
 }
 
+// The centres of all matched patches that cover a pixel, in raster order, how many they are, and 1 + their mean cost.
+VSDFVI_INLINE int exemplar_voters(const int *match, const int *cost, int x, int y, int width, int height, int *voters,
+                                  float &mean)
+{
+    int count = 0;
+    mean = 0.0f;
+    for (int row = y - EXEMPLAR_RADIUS; row <= y + EXEMPLAR_RADIUS; ++row)
+        for (int column = x - EXEMPLAR_RADIUS; column <= x + EXEMPLAR_RADIUS; ++column) {
+            if (row < 0 || column < 0 || row >= height || column >= width || match[row * width + column] < 0)
+                continue;
+            voters[count++] = row * width + column;
+            mean += float(cost[row * width + column]);
+        }
+    mean = 1.0f + mean / float(count);
+    return count;
+}
+
 // Hole pixels from the matches of all patches that cover them, in place: matches lie outside the hole.
 //   weight = confidence(centre) * (m / (cost + m / 2))^2,  m = 1 + mean cost of the patches that cover the pixel
 // sharp = 0: the weighted mean. sharp = 1: what the patch of greatest weight says, the first in raster order.
@@ -315,17 +332,9 @@ VSDFVI_KERNEL exemplar_vote(float *planes, const int *pixels, const int *match, 
     {
         const int at = pixels[i];
         const int y = at / width, x = at - y * width;
-        float mean = 0.0f;
-        int count = 0;
         int voters[EXEMPLAR_SIDE * EXEMPLAR_SIDE];
-        for (int row = y - EXEMPLAR_RADIUS; row <= y + EXEMPLAR_RADIUS; ++row)
-            for (int column = x - EXEMPLAR_RADIUS; column <= x + EXEMPLAR_RADIUS; ++column) {
-                if (row < 0 || column < 0 || row >= height || column >= width || match[row * width + column] < 0)
-                    continue;
-                voters[count++] = row * width + column;
-                mean += float(cost[row * width + column]);
-            }
-        mean = 1.0f + mean / float(count);
+        float mean;
+        const int count = exemplar_voters(match, cost, x, y, width, height, voters, mean);
         float sums[EXEMPLAR_DEPTH] = {0.0f, 0.0f, 0.0f, 0.0f}, total = 0.0f;
         for (int k = 0; k < count; ++k) {
             const int voter = voters[k];
@@ -372,17 +381,9 @@ VSDFVI_KERNEL exemplar_testify(const float *planes, const int *pixels, const int
     {
         const int at = pixels[i];
         const int y = at / width, x = at - y * width;
-        float mean = 0.0f;
-        int count = 0;
         int voters[EXEMPLAR_SIDE * EXEMPLAR_SIDE];
-        for (int row = y - EXEMPLAR_RADIUS; row <= y + EXEMPLAR_RADIUS; ++row)
-            for (int column = x - EXEMPLAR_RADIUS; column <= x + EXEMPLAR_RADIUS; ++column) {
-                if (row < 0 || column < 0 || row >= height || column >= width || match[row * width + column] < 0)
-                    continue;
-                voters[count++] = row * width + column;
-                mean += float(cost[row * width + column]);
-            }
-        mean = 1.0f + mean / float(count);
+        float mean;
+        const int count = exemplar_voters(match, cost, x, y, width, height, voters, mean);
         float sums[EXEMPLAR_DEPTH] = {0.0f, 0.0f, 0.0f, 0.0f}, squares = 0.0f, total = 0.0f, most = 0.0f;
         // Squares are those of the distance from one of the votes: of whole values, little would be left of them.
         const float middle = planes[match[voters[0]] + (at - voters[0])];
