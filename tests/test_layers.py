@@ -20,8 +20,10 @@ MAY_IMPORT = {
     "engine": COMPUTING,
     "host": COMPUTING | {"engine"},
     "training": COMPUTING | {"engine"},
-    "evaluation": COMPUTING | {"engine"},
-    "cli": COMPUTING | {"engine", "training", "evaluation"},
+    "films": COMPUTING | {"engine"},
+    "evaluation": COMPUTING | {"engine", "films"},
+    "cleaning": COMPUTING | {"engine", "films"},
+    "cli": COMPUTING | {"engine", "training", "films", "evaluation", "cleaning"},
 }
 MODULES = sorted(path.relative_to(ROOT) for path in PACKAGE.rglob("*.py"))
 
@@ -53,7 +55,7 @@ def test_imports_point_down(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_only_the_face_and_the_command_line_know_vapoursynth(path):
-    if layer_of(path) in ("__init__", "cli", "evaluation"):
+    if layer_of(path) in ("__init__", "cli", "films", "evaluation", "cleaning"):
         return
     assert not {name for name in imported(path) if name.split(".")[0] == "vapoursynth"}
 

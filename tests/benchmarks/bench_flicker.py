@@ -53,8 +53,9 @@ from vsdfvi.evaluation.plan import Plan, cases_of, settings_from  # noqa: E402
 from vsdfvi.evaluation.report import table  # noqa: E402
 from vsdfvi.evaluation.results import settings_text  # noqa: E402
 from vsdfvi.evaluation.shared_flow import SharedFlow  # noqa: E402
-from vsdfvi.evaluation.sources import Case, damaged, each_frame, open_case, video_format  # noqa: E402
+from vsdfvi.evaluation.sources import Case, damaged, each_frame, open_case  # noqa: E402
 from vsdfvi.evaluation.texture import fine_of  # noqa: E402
+from vsdfvi.films.clips import video_format  # noqa: E402
 from vsdfvi.settings import Settings  # noqa: E402
 
 SCENES: dict[str, Callable[[scenes.VideoFormat], scenes.Scene]] = {

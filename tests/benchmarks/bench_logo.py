@@ -54,15 +54,8 @@ from vsdfvi.evaluation.report import table  # noqa: E402
 from vsdfvi.evaluation.results import OK, Row, settings_text, write_rows  # noqa: E402
 from vsdfvi.evaluation.scoring import Repaired, score  # noqa: E402
 from vsdfvi.evaluation.shared_flow import SharedFlow  # noqa: E402
-from vsdfvi.evaluation.sources import (  # noqa: E402
-    Case,
-    Planes,
-    open_case,
-    rgb_of,
-    to_rgb,
-    video_format,
-    with_holes,
-)
+from vsdfvi.evaluation.sources import Case, open_case, with_holes  # noqa: E402
+from vsdfvi.films.clips import Planes, rgb_of, to_rgb, video_format  # noqa: E402
 from vsdfvi.frames.pixels import VideoFormat  # noqa: E402
 from vsdfvi.settings import Settings  # noqa: E402
 

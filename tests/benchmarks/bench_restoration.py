@@ -35,7 +35,8 @@ from vsdfvi.evaluation.report import table  # noqa: E402
 from vsdfvi.evaluation.results import OK, Row, read_rows, settings_text, write_rows  # noqa: E402
 from vsdfvi.evaluation.scoring import Repaired, score  # noqa: E402
 from vsdfvi.evaluation.shared_flow import SharedFlow  # noqa: E402
-from vsdfvi.evaluation.sources import Case, damaged, open_case, video_format  # noqa: E402
+from vsdfvi.evaluation.sources import Case, damaged, open_case  # noqa: E402
+from vsdfvi.films.clips import video_format  # noqa: E402
 from vsdfvi.settings import Settings  # noqa: E402
 
 LADDER = (

@@ -7,7 +7,8 @@ import vapoursynth as vs
 
 from vsdfvi.errors import FormatError
 from vsdfvi.evaluation.layouts import ANNOTATION, find_clips, pictures_of
-from vsdfvi.evaluation.sources import Case, damaged, open_case, planes_of, rgb_of, to_rgb
+from vsdfvi.evaluation.sources import Case, damaged, open_case
+from vsdfvi.films.clips import planes_of, rgb_of, to_rgb
 
 WIDTH, HEIGHT, FRAMES = 48, 32, 6
 

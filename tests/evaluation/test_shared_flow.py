@@ -10,7 +10,7 @@ from clips import clip_of, mask_of
 from vsdfvi.engine.cache import Cache
 from vsdfvi.evaluation.flow import Examined, repaired
 from vsdfvi.evaluation.shared_flow import WITHOUT_EFFECT_ON_FLOW, SharedFlow
-from vsdfvi.evaluation.sources import video_format
+from vsdfvi.films.clips import video_format
 from vsdfvi.settings import Settings
 
 FORM = scenes.video_format(size=(48, 64), frames=5)

@@ -83,26 +83,9 @@ class Record:
         if self._knows(n):
             yield
             return
-        outside = list(zip(repair.pixels.row, repair.pixels.column, strict=True))
-        before = digest(planes, outside)
+        before = digest_outside(repair, planes)
         yield
-        after, result = digest(planes, outside), digest(planes)
-        traced = repair.origin == TRACED
-        distance, confidence = repair.distance[traced], repair.confidence[traced].astype(np.float64)
-        found = distance.size > 0
-        first = int(distance.min()) if found else 0
-        pixels = np.bincount(distance - first)  # a sort would take longer than the digests
-        sources = {str(n + first + k): int(pixels[k]) for k in np.flatnonzero(pixels).tolist()}
-        self._note(
-            n,
-            "repaired",
-            dict(zip(ORIGINS, repair.counts(), strict=True)),
-            sources,
-            farthest=farthest_of(repair),
-            lowest=round(float(confidence.min()), _DECIMALS) if found else None,
-            mean=round(float(confidence.mean()), _DECIMALS) if found else None,
-            digests=(before, after, result),
-        )
+        self.add(repaired_line(n, repair, before, planes))
 
     def handed_through(self, n: int, planes: Planes, state: Literal["empty", "rejected"] = "empty") -> None:
         """Frame n is its source, whose planes these are.
@@ -111,7 +94,7 @@ class Record:
             EngineError: The file can no longer be written to.
         """
         if not self._knows(n):
-            self._note(n, state, dict.fromkeys(ORIGINS, 0), {}, 0, None, None, (digest(planes),) * 3)
+            self.add(untouched_line(n, planes, state))
 
     def close(self) -> None:
         """Write the summary, if there is anything to sum up. Says in the log where that fails: the frames are there."""
@@ -128,34 +111,27 @@ class Record:
     def _knows(self, n: int) -> bool:
         return bool(self._written[n >> 3] >> (n & 7) & 1)
 
-    def _note(
-        self,
-        n: int,
-        state: str,
-        counts: dict[str, int],
-        sources: dict[str, int],
-        farthest: int,
-        lowest: float | None,
-        mean: float | None,
-        digests: tuple[str, str, str],
-    ) -> None:
-        """Write frame n's line, and before the first the header."""
-        hole = sum(counts.values())
-        frame = {
-            "kind": "frame", "run": self.run, "frame": n, "state": state, "hole": hole, **counts, "sources": sources,
-            "farthest": farthest, "lowest_confidence": lowest, "mean_confidence": mean,
-            "outside_before": digests[0], "outside_after": digests[1], "result": digests[2],
-        }  # fmt: skip
-        text = _line(frame)
+    def add(self, frame: Mapping[str, Any]) -> None:
+        """Write a frame's line, and before the first the header.
+
+        Args:
+            frame: As ``repaired_line`` or ``untouched_line`` made it.
+
+        Raises:
+            EngineError: The file can no longer be written to.
+        """
+        n = frame["frame"]
+        text = _line({"kind": "frame", "run": self.run, **frame})
         if not self._begun:
             text = _line({"record": FORMAT, "kind": "run", "run": self.run, "time": _now(), **self._facts}) + text
         self._write(text)
         self._begun = True
         self._written[n >> 3] |= 1 << (n & 7)
         self._lines.update(text)
-        for name, count in {state: 1, "hole": hole, **counts}.items():
+        for name, count in {frame["state"]: 1, "hole": frame["hole"], **{k: frame[k] for k in ORIGINS}}.items():
             self._counts[name] += count
-        self._farthest = max(self._farthest, farthest)
+        self._farthest = max(self._farthest, frame["farthest"])
+        lowest = frame["lowest_confidence"]
         self._lowest = min((value for value in (self._lowest, lowest) if value is not None), default=None)
 
     def _write(self, text: bytes) -> None:
@@ -170,6 +146,56 @@ class Record:
                 f"record must be a file that can be written to, got {self._path!r}: {error.strerror}"
             ) from error
         self._half_a_line = False
+
+
+def digest_outside(repair: Repair, planes: Planes) -> str:
+    """Digest of the samples of a frame that are not in its hole."""
+    return digest(planes, list(zip(repair.pixels.row, repair.pixels.column, strict=True)))
+
+
+def repaired_line(n: int, repair: Repair, before: str, planes: Planes) -> dict[str, Any]:
+    """What is said of frame n once its hole is filled in ``planes``; docs/record.md names the fields.
+
+    Args:
+        before: ``digest_outside`` of the source.
+    """
+    traced = repair.origin == TRACED
+    distance, confidence = repair.distance[traced], repair.confidence[traced].astype(np.float64)
+    found = distance.size > 0
+    first = int(distance.min()) if found else 0
+    pixels = np.bincount(distance - first)  # a sort would take longer than the digests
+    return _frame_line(
+        n,
+        "repaired",
+        dict(zip(ORIGINS, repair.counts(), strict=True)),
+        {str(n + first + k): int(pixels[k]) for k in np.flatnonzero(pixels).tolist()},
+        farthest=farthest_of(repair),
+        lowest=round(float(confidence.min()), _DECIMALS) if found else None,
+        mean=round(float(confidence.mean()), _DECIMALS) if found else None,
+        digests=(before, digest_outside(repair, planes), digest(planes)),
+    )
+
+
+def untouched_line(n: int, planes: Planes, state: Literal["empty", "rejected"]) -> dict[str, Any]:
+    """What is said of frame n that is its source, whose planes these are."""
+    return _frame_line(n, state, dict.fromkeys(ORIGINS, 0), {}, 0, None, None, (digest(planes),) * 3)
+
+
+def _frame_line(
+    n: int,
+    state: str,
+    counts: dict[str, int],
+    sources: dict[str, int],
+    farthest: int,
+    lowest: float | None,
+    mean: float | None,
+    digests: tuple[str, str, str],
+) -> dict[str, Any]:
+    return {
+        "frame": n, "state": state, "hole": sum(counts.values()), **counts, "sources": sources,
+        "farthest": farthest, "lowest_confidence": lowest, "mean_confidence": mean,
+        "outside_before": digests[0], "outside_after": digests[1], "result": digests[2],
+    }  # fmt: skip
 
 
 def open_record(settings: Settings, clip: VideoFormat, mask: VideoFormat, device: Device) -> Record | None:

@@ -1,6 +1,5 @@
 """Flow inside the hole against the flow of the clean clip: how far off it is, and what the true one would be worth."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
@@ -13,8 +12,8 @@ from vsdfvi.engine.account import Repair
 from vsdfvi.engine.cache import Cache
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.inpainter import Inpainter
-from vsdfvi.errors import EngineError
-from vsdfvi.evaluation.sources import planes_of, video_format
+from vsdfvi.films.clips import video_format
+from vsdfvi.films.repairing import LentFrames, Repairing
 from vsdfvi.frames.masks import Box
 from vsdfvi.frames.pixels import Frame, VideoFormat
 from vsdfvi.kernels import Packed, Plane, Workers
@@ -28,37 +27,6 @@ _KEPT_MIB = 64  # of the clean clip's flow
 
 Note = Callable[[Repair | None], object]
 """Takes how a frame was filled; None where nothing was."""
-
-
-class LentFrames(Mapping[int, Frame]):
-    """Every frame of a clip, read when it is asked for: all that an engine may ever want is lent at once.
-
-    Args:
-        kept: Frames that stay in memory.
-    """
-
-    def __init__(self, clip: vs.VideoNode, kept: int) -> None:
-        self._clip = clip
-        self._kept = kept
-        self._frames: OrderedDict[int, Frame] = OrderedDict()
-
-    def __getitem__(self, n: int) -> Frame:
-        if not 0 <= n < len(self._clip):
-            raise KeyError(n)
-        if n not in self._frames:
-            with self._clip.get_frame(n) as frame:
-                numbers = {name: int(value) for name, value in frame.props.items() if isinstance(value, int)}
-                self._frames[n] = Frame(planes_of(frame), numbers)
-            while len(self._frames) > self._kept:
-                self._frames.popitem(last=False)
-        self._frames.move_to_end(n)
-        return self._frames[n]
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(range(len(self._clip)))
-
-    def __len__(self) -> int:
-        return len(self._clip)
 
 
 class CleanFootage(Footage):
@@ -146,23 +114,11 @@ def repaired(
     Args:
         note: Told of each frame how it was filled.
     """
-    kept = 2 * inpainter.reach + 2
-    clip, masks = LentFrames(damaged, kept), LentFrames(mask, kept)
-    survey: tuple[dict[int, Frame], dict[int, Frame]] | None = None
+    repairing = Repairing(inpainter, damaged, mask)
     for n in range(len(damaged)):
-        planes = tuple(plane.copy() for plane in clip[n].planes)
-        answer = inpainter.prepare(n, clip, masks, survey=survey)
-        if answer[0] == "survey":
-            of_mask = inpainter.survey if len(mask) > 1 else (0,)
-            survey = {k: clip[k] for k in inpainter.survey}, {k: masks[k] for k in of_mask}
-            answer = inpainter.prepare(n, clip, masks, survey=survey)
-        if answer[0] not in ("ready", "source"):
-            raise EngineError(f"prepare must answer ready or source where all frames are lent, got {answer}")
-        ready = answer[0] == "ready"
+        planes, repair = repairing.repair(n)
         if note is not None:
-            note(inpainter.account(n) if ready else None)
-        if ready:
-            inpainter.finish(n, planes)
+            note(repair)
         yield planes
     inpainter.close()
 

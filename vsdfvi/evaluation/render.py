@@ -20,9 +20,11 @@ import vapoursynth as vs
 from vsdfvi.engine import devices
 from vsdfvi.errors import EngineError, VsdfviError
 from vsdfvi.evaluation import baselines
-from vsdfvi.evaluation.flow import Examined, LentFrames, Oracle, Prefilled, flow_error, repaired
+from vsdfvi.evaluation.flow import Examined, Oracle, Prefilled, flow_error, repaired
 from vsdfvi.evaluation.provenance import write_provenance
-from vsdfvi.evaluation.sources import Case, Planes, damaged, each_frame, open_case, video_format, with_holes
+from vsdfvi.evaluation.sources import Case, damaged, each_frame, open_case, with_holes
+from vsdfvi.films.clips import Planes, video_format
+from vsdfvi.films.repairing import LentFrames
 from vsdfvi.settings import Settings
 
 OURS = ("ours", "laplace")

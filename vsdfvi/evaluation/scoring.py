@@ -16,18 +16,8 @@ from vsdfvi.evaluation.coverage import Coverage, Curve
 from vsdfvi.evaluation.measures import Score, WarpError, changed_samples
 from vsdfvi.evaluation.motion import Picture, luma_of, motion_between
 from vsdfvi.evaluation.provenance import read_provenance
-from vsdfvi.evaluation.sources import (
-    Case,
-    Planes,
-    damaged,
-    hole_planes,
-    open_case,
-    planes_of,
-    replaced,
-    rgb_of,
-    to_rgb,
-    video_format,
-)
+from vsdfvi.evaluation.sources import Case, damaged, hole_planes, open_case, replaced
+from vsdfvi.films.clips import Planes, planes_of, rgb_of, to_rgb, video_format
 from vsdfvi.frames.masks import hole_of
 from vsdfvi.frames.pixels import VideoFormat
 from vsdfvi.kernels import return_free_memory

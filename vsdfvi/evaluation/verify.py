@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from vsdfvi.engine.record_facts import sha256_of
 from vsdfvi.errors import FormatError, WeightsError
 from vsdfvi.evaluation.records import FAILED, NOT_DONE, PASSED, Check, Run, checks_of_run, frames_text, joined
-from vsdfvi.evaluation.sources import Planes, open_video, planes_of, video_format
+from vsdfvi.evaluation.sources import open_video
+from vsdfvi.films.clips import Planes, planes_of, video_format
 from vsdfvi.frames.digests import digest
 from vsdfvi.frames.masks import hole_of, subsampled
 from vsdfvi.frames.pixels import VideoFormat

@@ -1,0 +1,1 @@
+"""Films as VapourSynth opens them, and what an engine needs of them."""
