@@ -76,7 +76,9 @@ def _check(clip: vs.VideoNode) -> None:
     """Refuse what the engine cannot repair."""
     form = video_format(clip)
     if form.family not in ("GRAY", "YUV", "RGB") or not (form.is_float or 8 <= form.bits <= 16):
-        raise FormatError(f"source must be of 8 to 16 bit integer or 16 or 32 bit float samples, got {clip.format.name}")
+        raise FormatError(
+            f"source must be of 8 to 16 bit integer or 16 or 32 bit float samples, got {clip.format.name}"
+        )
     if max(form.subsampling_w, form.subsampling_h) > MOST_SUBSAMPLED:
         raise FormatError(f"source must be subsampled by 4 at most, got {clip.format.name}")
     if min(form.width, form.height) < LEAST_SIDE:

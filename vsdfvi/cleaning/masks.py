@@ -133,7 +133,7 @@ def _rectangle(spec: str, words: list[str], width: int, height: int) -> Rectangl
         _length(word, whole, spec, "rectangle") for word, whole in zip(words, (width, height) * 2, strict=True)
     )
     x, y = x + width if x < 0 else x, y + height if y < 0 else y
-    if not (right > 0 and down > 0 and 0 <= x and x + right <= width and 0 <= y and y + down <= height):
+    if not (right > 0 and down > 0 and x >= 0 and x + right <= width and y >= 0 and y + down <= height):
         raise SettingError("mask", f"a rectangle within the {width}x{height} pixels of the picture", spec)
     return Rectangle(x, y, x + right, y + down)
 

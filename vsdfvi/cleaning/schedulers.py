@@ -1,0 +1,242 @@
+"""Who computes the chunks of a job: this process, or workers that Dask looks after, here or on other machines."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from vsdfvi import __version__
+from vsdfvi.cleaning.chunk_files import ChunkName
+from vsdfvi.cleaning.computing import Cleaner, Told
+from vsdfvi.cleaning.jobs import Job
+from vsdfvi.errors import EngineError, SettingError, VsdfviError
+
+HERE, LOCAL = "here", "local"
+
+ATTEMPTS = 10
+"""Workers that may die over one chunk before it is given up: machines are taken away, and that is no fault of its."""
+
+_RETRIES = 2  # of a chunk whose worker lives and failed, as where a network drive was away
+_AHEAD = 2  # chunks that wait at each worker
+
+Made = Callable[[ChunkName], object]
+"""Told of each chunk that is there."""
+
+
+class Scheduler(Protocol):
+    """Computes chunks.
+
+    Attributes:
+        workers: How many compute at once.
+    """
+
+    workers: int
+
+    def compute(self, job: Job, device: str, chunks: Sequence[ChunkName], told: Told, made: Made) -> None:
+        """Make the files of these chunks.
+
+        Args:
+            device: ``cpu`` or ``cuda``.
+            told: Told of frames as they are done, where that is known.
+            made: Told of chunks.
+
+        Raises:
+            VsdfviError, OSError: A chunk cannot be made.
+        """
+
+
+class InProcess:
+    """One process, whose engine uses all cores, or one GPU. Chunks in order, so that none begins anew."""
+
+    workers = 1
+
+    def compute(self, job: Job, device: str, chunks: Sequence[ChunkName], told: Told, made: Made) -> None:
+        """Make the files of these chunks, one after the other."""
+        cleaner = Cleaner(job, device)
+        try:
+            for chunk in chunks:
+                cleaner.compute(chunk, told)
+                made(chunk)
+        finally:
+            cleaner.close()
+
+
+class Dask:
+    """Workers of ``dask.distributed``.
+
+    Args:
+        client: Of a running cluster.
+        threads: That each worker computes with; 0 leaves it to the job.
+    """
+
+    def __init__(self, client: Any, threads: int) -> None:
+        self._client, self._threads = client, threads
+        self.workers = len(client.scheduler_info(n_workers=-1)["workers"])
+
+    def compute(self, job: Job, device: str, chunks: Sequence[ChunkName], told: Told, made: Made) -> None:
+        """Make the files of these chunks, as workers come free. What a worker that dies was at goes to another."""
+        from distributed import as_completed
+
+        waiting = iter(chunks)
+
+        def submit() -> Any:
+            chunk = next(waiting, None)
+            if chunk is None:
+                return None
+            # Not pure: a chunk that was lost is to be made again, whatever Dask remembers of it.
+            return self._client.submit(
+                compute_chunk,
+                job,
+                device,
+                chunk,
+                self._threads,
+                pure=False,
+                retries=_RETRIES,
+                key=f"{job.work}-{chunk}",
+            )
+
+        first = [future for _ in range(self.workers * _AHEAD) if (future := submit()) is not None]
+        running = as_completed(first)
+        names = {}
+        try:
+            for future in running:
+                chunk, counts = future.result()
+                for n, hole, invented in counts:
+                    told(n, hole, invented)
+                made(chunk)
+                names.pop(future.key, None)
+                following = submit()
+                if following is not None:
+                    running.add(following)
+        except Exception as error:
+            if type(error).__name__ == "KilledWorker":
+                raise EngineError(
+                    f"workers must live through a chunk: {ATTEMPTS} died over the same one, which is mostly a lack of "
+                    "memory. Lower the settings memory and threads, or take fewer workers"
+                ) from error
+            raise
+        finally:
+            self._client.cancel([future for future in first if not future.done()])
+
+
+_cleaner: tuple[tuple[Job, str, int], Cleaner] | None = None
+
+
+def compute_chunk(
+    job: Job, device: str, chunk: ChunkName, threads: int
+) -> tuple[ChunkName, list[tuple[int, int, int]]]:
+    """Make a chunk's file on a worker. The job's engine stays open for the next chunk.
+
+    Returns:
+        The chunk, and of each frame its number, the pixels of its hole, and how many are invented.
+    """
+    global _cleaner
+    counts: list[tuple[int, int, int]] = []
+    if chunk.is_done():  # by a worker whose answer was lost
+        return chunk, counts
+    wanted = job, device, threads
+    if _cleaner is None or repr(_cleaner[0]) != repr(wanted):
+        if _cleaner is not None:
+            _cleaner[1].close()
+            _cleaner = None
+        _cleaner = wanted, Cleaner(job, device, threads)
+    _cleaner[1].compute(chunk, lambda *counted: counts.append(counted))
+    return chunk, counts
+
+
+@contextmanager
+def scheduler(where: str, workers: int = 0, device: str = "cpu", threads: int = 0) -> Iterator[Scheduler]:
+    """Who computes, while the block lasts.
+
+    Args:
+        where: ``here``: this process. ``local``: a cluster of this machine's processes. Else the address of a scheduler
+            of Dask's that runs already, such as ``tcp://10.0.0.5:8786``.
+        workers: Of a local cluster; 0 takes one for each GPU, or one for each two cores.
+        device: ``cpu`` or ``cuda``.
+        threads: That each worker of a local cluster computes with; 0 divides the cores.
+
+    Raises:
+        SettingError: There is no such scheduler.
+        EngineError: Dask is not installed, or a worker is of another version.
+    """
+    if where == HERE:
+        yield InProcess()
+        return
+    try:
+        import dask
+        import distributed
+    except ModuleNotFoundError as error:
+        raise EngineError("a scheduler needs Dask: pip install 'vsdfvi[cluster]'") from error
+    with dask.config.set({"distributed.scheduler.allowed-failures": ATTEMPTS}):
+        if where == LOCAL:
+            with _local(workers, device, threads) as (client, each):
+                yield Dask(client, each)
+            return
+        try:
+            client = distributed.Client(where, timeout="15s")
+        except (OSError, ValueError, TimeoutError) as error:
+            raise SettingError(
+                "scheduler", f"here, local, or the address of a Dask scheduler ({error})", where
+            ) from error
+        with client:
+            _require_version(client)
+            yield Dask(client, 0)
+
+
+@contextmanager
+def _local(workers: int, device: str, threads: int) -> Iterator[tuple[Any, int]]:
+    """A cluster of processes on this machine, and the threads of each: one for each GPU, or the cores divided."""
+    from distributed import Client, Nanny, Scheduler, SpecCluster
+
+    from vsdfvi.settings import Settings
+
+    cores = Settings().worker_count
+    if device == "cpu":
+        workers = workers or max(1, cores // 2)
+        environments: list[dict[str, str]] = [{} for _ in range(workers)]
+    else:
+        gpus = _gpus()
+        workers = workers or len(gpus)
+        environments = [{"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} for number in range(workers)]
+    # Memory is bounded by the engine itself; Dask would kill workers for what other programs take.
+    options = {"nthreads": 1, "memory_limit": 0, "silence_logs": "ERROR", "dashboard": False}
+    specs = {
+        number: {"cls": Nanny, "options": {**options, "env": environment}}
+        for number, environment in enumerate(environments)
+    }
+    cluster = SpecCluster(
+        workers=specs, scheduler={"cls": Scheduler, "options": {"dashboard": False, "port": 0, "host": "127.0.0.1"}},
+        silence_logs="CRITICAL",
+    )  # fmt: skip
+    with cluster, Client(cluster) as client:
+        client.wait_for_workers(workers)
+        yield client, threads or max(1, cores // workers)
+
+
+def _gpus() -> list[str]:
+    """Numbers of the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    import os
+
+    import torch
+
+    named = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    return named or [str(number) for number in range(torch.cuda.device_count())]
+
+
+def _require_version(client: Any) -> None:
+    """Refuse workers of another version: chunks of a film are to be of one."""
+    found = client.run(version)
+    if not found:
+        raise EngineError("the scheduler must have workers, got none: start some with 'dask worker ADDRESS'")
+    others = sorted({str(each) for each in found.values()} - {__version__})
+    if others:
+        raise EngineError(f"workers must have vsdfvi {__version__} as this machine, got {', '.join(others)}")
+
+
+def version() -> str:
+    """Of the package, where it is called."""
+    return __version__
+
+
+def is_of_ours(error: BaseException) -> bool:
+    """Whether an error is one whose text a user can act on."""
+    return isinstance(error, VsdfviError | OSError)
