@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from vsdfvi.errors import SettingError
@@ -174,3 +174,24 @@ class Settings:
             return self.threads
         # Not every system says which cores this process may use.
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def settings_from(words: Sequence[str]) -> dict[str, str | int | float]:
+    """Settings from words such as ``radius=12``, each of its own type.
+
+    Raises:
+        SettingError: A word is of another form, or its value of another type.
+    """
+    defaults = Settings()
+    settings: dict[str, str | int | float] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals or not hasattr(defaults, name):
+            raise SettingError("settings", "name=value with the name of a setting", word)
+        kind = type(getattr(defaults, name))
+        try:
+            settings[name] = kind(text)
+        except ValueError:
+            raise SettingError(name, f"{kind.__name__}", text) from None
+    Settings.from_arguments(settings)
+    return settings

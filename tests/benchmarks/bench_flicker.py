@@ -49,14 +49,14 @@ from vsdfvi.engine.cache import Cache  # noqa: E402
 from vsdfvi.evaluation.borders import border_steps  # noqa: E402
 from vsdfvi.evaluation.flow import repaired  # noqa: E402
 from vsdfvi.evaluation.masks import make_mask  # noqa: E402
-from vsdfvi.evaluation.plan import Plan, cases_of, settings_from  # noqa: E402
+from vsdfvi.evaluation.plan import Plan, cases_of  # noqa: E402
 from vsdfvi.evaluation.report import table  # noqa: E402
 from vsdfvi.evaluation.results import settings_text  # noqa: E402
 from vsdfvi.evaluation.shared_flow import SharedFlow  # noqa: E402
 from vsdfvi.evaluation.sources import Case, damaged, each_frame, open_case  # noqa: E402
 from vsdfvi.evaluation.texture import fine_of  # noqa: E402
 from vsdfvi.films.clips import video_format  # noqa: E402
-from vsdfvi.settings import Settings  # noqa: E402
+from vsdfvi.settings import Settings, settings_from  # noqa: E402
 
 SCENES: dict[str, Callable[[scenes.VideoFormat], scenes.Scene]] = {
     "coffee": lambda form: scenes.translation(form, (3.3, 0.7), scenes.empty(form)),

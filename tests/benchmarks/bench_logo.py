@@ -48,7 +48,7 @@ from vsdfvi.evaluation import baselines  # noqa: E402
 from vsdfvi.evaluation.contact_sheet import cut_out, write_sheet, write_tile  # noqa: E402
 from vsdfvi.evaluation.flow import repaired  # noqa: E402
 from vsdfvi.evaluation.masks import make_mask  # noqa: E402
-from vsdfvi.evaluation.plan import Plan, cases_of, settings_from  # noqa: E402
+from vsdfvi.evaluation.plan import Plan, cases_of  # noqa: E402
 from vsdfvi.evaluation.provenance import write_provenance  # noqa: E402
 from vsdfvi.evaluation.report import table  # noqa: E402
 from vsdfvi.evaluation.results import OK, Row, settings_text, write_rows  # noqa: E402
@@ -57,7 +57,7 @@ from vsdfvi.evaluation.shared_flow import SharedFlow  # noqa: E402
 from vsdfvi.evaluation.sources import Case, open_case, with_holes  # noqa: E402
 from vsdfvi.films.clips import Planes, rgb_of, to_rgb, video_format  # noqa: E402
 from vsdfvi.frames.pixels import VideoFormat  # noqa: E402
-from vsdfvi.settings import Settings  # noqa: E402
+from vsdfvi.settings import Settings, settings_from  # noqa: E402
 
 OPACITIES = ("1", "0.3", "0.5", "0.7")
 COLOURS = {"white": (235, 128, 128), "red": (90, 95, 215)}  # codes of 8 bit, limited range

@@ -29,7 +29,7 @@ use_checkout()
 
 from vsdfvi.engine.cache import Cache  # noqa: E402  which needs the path
 from vsdfvi.evaluation.flow import Examined, repaired  # noqa: E402
-from vsdfvi.evaluation.plan import Plan, cases_of, settings_from  # noqa: E402
+from vsdfvi.evaluation.plan import Plan, cases_of  # noqa: E402
 from vsdfvi.evaluation.provenance import write_provenance  # noqa: E402
 from vsdfvi.evaluation.report import table  # noqa: E402
 from vsdfvi.evaluation.results import OK, Row, read_rows, settings_text, write_rows  # noqa: E402
@@ -37,7 +37,7 @@ from vsdfvi.evaluation.scoring import Repaired, score  # noqa: E402
 from vsdfvi.evaluation.shared_flow import SharedFlow  # noqa: E402
 from vsdfvi.evaluation.sources import Case, damaged, open_case  # noqa: E402
 from vsdfvi.films.clips import video_format  # noqa: E402
-from vsdfvi.settings import Settings  # noqa: E402
+from vsdfvi.settings import Settings, settings_from  # noqa: E402
 
 LADDER = (
     "before:sources=1,refine=0,light=0,seam=0,grain=0",

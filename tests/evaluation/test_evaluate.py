@@ -17,12 +17,13 @@ from vsdfvi.evaluation.borders import Border, RandomCuts
 from vsdfvi.evaluation.contact_sheet import TILE, cut_out
 from vsdfvi.evaluation.coverage import read_curves
 from vsdfvi.evaluation.motion import luma_of
-from vsdfvi.evaluation.plan import Plan, settings_from
+from vsdfvi.evaluation.plan import Plan
 from vsdfvi.evaluation.report import markdown
 from vsdfvi.evaluation.results import FIGURES, OK, Row, read_rows, write_rows
 from vsdfvi.evaluation.scoring import Rendered, Repaired, score
 from vsdfvi.evaluation.sources import Case, each_frame, open_case
 from vsdfvi.films.clips import rgb_of, to_rgb
+from vsdfvi.settings import settings_from
 
 FORM = scenes.video_format(size=(48, 64), frames=6)
 HOLE = scenes.box(FORM, (16, 21), (10, 16), (4, 0))

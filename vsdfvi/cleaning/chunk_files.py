@@ -31,12 +31,14 @@ class Patch:
     Attributes:
         index: For each plane, where in it: positions in its samples row by row, ascending.
         samples: For each plane, what is put there.
-        origin: uint8 ``(pixels)``, in the order of ``index[0]``; as :class:`Repair` has it.
+        pixels: Where the hole's pixels are, in the same way.
+        origin: uint8 ``(pixels)``, as :class:`Repair` has it.
         confidence: float32 ``(pixels)``, 0 to 1, in steps of 1/255.
     """
 
     index: tuple[NDArray[np.int64], ...]
     samples: tuple[NDArray[np.generic], ...]
+    pixels: NDArray[np.int64]
     origin: NDArray[np.uint8]
     confidence: NDArray[np.float32]
 
@@ -58,7 +60,7 @@ def patch_of(repair: Repair, form: VideoFormat) -> Patch:
     pixels = repair.pixels.y.astype(np.int64) * form.width + repair.pixels.x
     order = np.argsort(pixels, kind="stable")
     confidence = np.rint(repair.confidence[order] * _CODES) / _CODES
-    return Patch(tuple(index), tuple(samples), repair.origin[order], confidence.astype(np.float32))
+    return Patch(tuple(index), tuple(samples), pixels[order], repair.origin[order], confidence.astype(np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ class ChunkWriter:
         for plane, (index, samples) in enumerate(zip(patch.index, patch.samples, strict=True)):
             self._array(f"{n}/{plane}/gaps", np.diff(index, prepend=0).astype(np.uint32))
             self._array(f"{n}/{plane}/samples", samples)
+        self._array(f"{n}/gaps", np.diff(patch.pixels, prepend=0).astype(np.uint32))
         self._array(f"{n}/origin", patch.origin)
         self._array(f"{n}/confidence", np.rint(patch.confidence * _CODES).astype(np.uint8))
 
@@ -173,10 +176,13 @@ class ChunkReader:
         """What replaces the hole of frame n; None where it is its source."""
         if f"{n}/origin" not in self._names:
             return None
-        index = tuple(np.cumsum(self._array(f"{n}/{plane}/gaps"), dtype=np.int64) for plane in range(self._planes))
+        index = tuple(self._positions(f"{n}/{plane}/gaps") for plane in range(self._planes))
         samples = tuple(self._array(f"{n}/{plane}/samples") for plane in range(self._planes))
         confidence = self._array(f"{n}/confidence").astype(np.float32) / np.float32(_CODES)
-        return Patch(index, samples, self._array(f"{n}/origin"), confidence)
+        return Patch(index, samples, self._positions(f"{n}/gaps"), self._array(f"{n}/origin"), confidence)
+
+    def _positions(self, name: str) -> NDArray[np.int64]:
+        return np.cumsum(self._array(name), dtype=np.int64)
 
     def _array(self, name: str) -> NDArray[Any]:
         with self._zip.open(name) as stream:

@@ -1,5 +1,6 @@
 """Sets of ffmpeg's arguments by what a film is for, and the formats of samples that each takes."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -37,49 +38,100 @@ _DELIVERED = (".mkv", ".mp4", ".mov", ".m4v", ".ts")
 _OF_X264 = ("gray", "yuv420p", "yuv422p", "yuv444p", "gray10le", "yuv420p10le", "yuv422p10le", "yuv444p10le")
 _OF_X265 = (*_OF_X264, "gray12le", "yuv420p12le", "yuv422p12le", "yuv444p12le")
 _OF_FFV1 = (
-    "gray", "yuv420p", "yuv422p", "yuv444p", "yuv440p", "yuv411p", "yuv410p",
-    *(f"{kind}{bits}le" for bits in (9, 10, 12, 14, 16)
-      for kind in ("yuv420p", "yuv422p", "yuv444p") if (kind, bits) != ("", 0)),
-    "gray9le", "gray10le", "gray12le", "gray16le", "bgr0",
-    "gbrp9le", "gbrp10le", "gbrp12le", "gbrp14le", "gbrp16le",
-)  # fmt: skip
+    *("gray", "yuv420p", "yuv422p", "yuv444p", "yuv440p", "yuv411p", "yuv410p", "bgr0"),
+    *(f"yuv{kind}p{bits}le" for bits in (9, 10, 12, 14, 16) for kind in ("420", "422", "444")),
+    *(f"gray{bits}le" for bits in (9, 10, 12, 16)),
+    *(f"gbrp{bits}le" for bits in (9, 10, 12, 14, 16)),
+)
 
-ENCODERS: Mapping[str, Encoder] = {
-    encoder.name: encoder
-    for encoder in (
-        Encoder(
-            "ffv1", "ffv1", ("-level", "3", "-g", "1", "-slices", "4", "-slicecrc", "1"), (".mkv", ".avi", ".nut"), _OF_FFV1,
-            "lossless, each frame by itself and with a checksum: for archives",
-        ),
-        Encoder(
-            "x264", "libx264", ("-preset", "slow", "-crf", "16"), _DELIVERED, _OF_X264,
-            "H.264 of high quality, which everything plays",
-        ),
-        Encoder(
-            "x265", "libx265", ("-preset", "slow", "-crf", "17"), _DELIVERED, _OF_X265,
-            "H.265 of high quality: 10 and 12 bit, HDR",
-        ),
-        Encoder(
-            "svtav1", "libsvtav1", ("-preset", "5", "-crf", "22"), (".mkv", ".mp4", ".webm"), ("yuv420p", "yuv420p10le"),
-            "AV1 of good quality: small",
-        ),
-        Encoder(
-            "prores", "prores_ks", ("-profile:v", "3", "-vendor", "apl0"), (".mov", ".mkv"),
-            ("yuv422p10le", "yuv444p10le"),
-            "ProRes 422 HQ, for editing; 4:4:4 where the film is",
-        ),
-        Encoder(
-            "dnxhr", "dnxhd", ("-profile:v", "dnxhr_hqx"), (".mov", ".mxf", ".mkv"), ("yuv422p10le",),
-            "DNxHR HQX, for editing",
-        ),
-        Encoder("dpx", "dpx", (), (".dpx",), ("gbrp10le", "gbrp12le", "rgb48be", "gray10le"), "pictures, 10 to 16 bit RGB"),
-        Encoder("tiff", "tiff", ("-compression_algo", "lzw"), (".tif", ".tiff"), ("rgb24", "rgb48le", "gray", "gray16le"),
-                "pictures, 8 or 16 bit RGB"),
-        Encoder("png", "png", (), (".png",), ("rgb24", "rgb48be", "gray", "gray16be"), "pictures, 8 or 16 bit RGB"),
-        Encoder("exr", "exr", ("-compression", "zip16"), (".exr",), ("gbrpf32le", "grayf32le"), "pictures, float RGB"),
-    )
-}  # fmt: skip
+_ALL = (
+    Encoder(
+        name="ffv1",
+        codec="ffv1",
+        arguments=("-level", "3", "-g", "1", "-slices", "4", "-slicecrc", "1"),
+        endings=(".mkv", ".avi", ".nut"),
+        formats=_OF_FFV1,
+        about="lossless, each frame by itself and with a checksum: for archives",
+    ),
+    Encoder(
+        name="x264",
+        codec="libx264",
+        arguments=("-preset", "slow", "-crf", "16"),
+        endings=_DELIVERED,
+        formats=_OF_X264,
+        about="H.264 of high quality, which everything plays",
+    ),
+    Encoder(
+        name="x265",
+        codec="libx265",
+        arguments=("-preset", "slow", "-crf", "17"),
+        endings=_DELIVERED,
+        formats=_OF_X265,
+        about="H.265 of high quality: 10 and 12 bit, HDR",
+    ),
+    Encoder(
+        name="svtav1",
+        codec="libsvtav1",
+        arguments=("-preset", "5", "-crf", "22"),
+        endings=(".mkv", ".mp4", ".webm"),
+        formats=("yuv420p", "yuv420p10le"),
+        about="AV1 of good quality: small",
+    ),
+    Encoder(
+        name="prores",
+        codec="prores_ks",
+        arguments=("-profile:v", "3", "-vendor", "apl0"),
+        endings=(".mov", ".mkv"),
+        formats=("yuv422p10le", "yuv444p10le"),
+        about="ProRes 422 HQ, for editing; 4444 where the film is 4:4:4",
+    ),
+    Encoder(
+        name="dnxhr",
+        codec="dnxhd",
+        arguments=("-profile:v", "dnxhr_hqx"),
+        endings=(".mov", ".mxf", ".mkv"),
+        formats=("yuv422p10le",),
+        about="DNxHR HQX, for editing",
+    ),
+    Encoder(
+        name="dpx",
+        codec="dpx",
+        arguments=(),
+        endings=(".dpx",),
+        formats=("gbrp10le", "gbrp12le", "rgb48be", "gray10le"),
+        about="pictures, RGB of 10 to 16 bit",
+    ),
+    Encoder(
+        name="tiff",
+        codec="tiff",
+        arguments=("-compression_algo", "lzw"),
+        endings=(".tif", ".tiff"),
+        formats=("rgb24", "rgb48le", "gray", "gray16le"),
+        about="pictures, RGB of 8 or 16 bit",
+    ),
+    Encoder(
+        name="png",
+        codec="png",
+        arguments=(),
+        endings=(".png",),
+        formats=("rgb24", "rgb48be", "gray", "gray16be"),
+        about="pictures, RGB of 8 or 16 bit",
+    ),
+    Encoder(
+        name="exr",
+        codec="exr",
+        arguments=("-compression", "zip16"),
+        endings=(".exr",),
+        formats=("gbrpf32le", "grayf32le"),
+        about="pictures, RGB of floats",
+    ),
+)
+
+ENCODERS: Mapping[str, Encoder] = {encoder.name: encoder for encoder in _ALL}
 """By name."""
+
+OLDEST = (5, 1)
+"""Version of ffmpeg that knows -fps_mode."""
 
 PLAIN = "none"
 """The encoder of which ffmpeg's arguments are the user's own."""
@@ -169,16 +221,30 @@ def ffmpeg_program() -> str:
     """The ffmpeg to run: the system's, else the one that the package imageio-ffmpeg carries.
 
     Raises:
-        EngineError: There is neither.
+        EngineError: There is neither, or none that is new enough.
     """
-    found = shutil.which("ffmpeg")
-    if found:
-        return found
+    found = [path] if (path := shutil.which("ffmpeg")) else []
     try:
         import imageio_ffmpeg
-    except ImportError:
-        raise EngineError("ffmpeg must be on the PATH, or come with: pip install imageio-ffmpeg") from None
-    return str(imageio_ffmpeg.get_ffmpeg_exe())
+
+        found.append(str(imageio_ffmpeg.get_ffmpeg_exe()))
+    except (ImportError, RuntimeError):  # the second where the package came without a program
+        pass
+    versions = {program: _version_of(program) for program in found}
+    for program, version in versions.items():
+        if version >= OLDEST:
+            return program
+    said = ", ".join(f"{program} of version {major}.{minor}" for program, (major, minor) in versions.items()) or "none"
+    raise EngineError(
+        f"ffmpeg must be on the PATH, {OLDEST[0]}.{OLDEST[1]} or newer, got {said}: pip install imageio-ffmpeg"
+    )
+
+
+def _version_of(program: str) -> tuple[int, int]:
+    """Of an ffmpeg; one that was built from no release counts as new."""
+    answer = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stdout
+    match = re.match(r"ffmpeg version n?(\d+)\.(\d+)", answer)
+    return (int(match[1]), int(match[2])) if match else (99, 0)
 
 
 @cache
@@ -196,5 +262,5 @@ def require_codec(codec: str) -> None:
     names = {line.split()[1] for line in _encoders_of(ffmpeg_program()).splitlines() if len(line.split()) > 1}
     if codec not in names:
         raise EngineError(
-            f"ffmpeg must have the encoder {codec}, and {ffmpeg_program()} has not: take another encoder, or another ffmpeg"
+            f"ffmpeg must have the encoder {codec}, which {ffmpeg_program()} lacks: take another encoder or ffmpeg"
         )

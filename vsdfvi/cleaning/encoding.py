@@ -4,19 +4,22 @@ import re
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vsdfvi.cleaning.chunk_files import Patch
 from vsdfvi.cleaning.encoders import Encoder, encoded_as, ffmpeg_program, is_pictures, stored_as
 from vsdfvi.cleaning.feeding import Frames, in_order, served
 from vsdfvi.cleaning.opening import Opened, sequence_of
 from vsdfvi.errors import EngineError, FormatError
+from vsdfvi.films.clips import Planes, planes_of
 from vsdfvi.frames.pixels import VideoFormat
 
 _LAST_WORDS = 12  # lines of ffmpeg's that are kept
@@ -119,7 +122,7 @@ def _beside_the_film(finish: Finish, frames: Frames, stored: str, path: Path) ->
     shown = round(Fraction(start, 1_000_000) / base)
     # The filter pairs a frame of the film with the latest of ours that is not later: ours come half a frame early, so
     # that no rounding of times parts them.
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
     if any(gap <= 0 for gap in gaps):
         raise FormatError(f"source must have ascending times, got {finish.source}, in which two frames have the same")
     early = [0, *gaps]
@@ -356,19 +359,16 @@ def frames_of(path: Path) -> int:
         return sum(packet.size > 0 for packet in container.demux(container.streams.video[0]))
 
 
-def repaired_frames(opened: Opened, first: int, last: int, patch: Any) -> Iterator[Any]:
+def repaired_frames(opened: Opened, first: int, last: int, patch: Callable[[int], Patch | None]) -> Iterator[Planes]:
     """Frames of a film with their holes filled.
 
     Args:
         patch: Of a frame's number: what is to be put in, or None.
     """
-    from vsdfvi.films.clips import planes_of
-
     span = opened.clip[first : last + 1]
     for n, frame in enumerate(span.frames(close=True), first):
         planes = planes_of(frame)
         found = patch(n)
-        with nullcontext():
-            if found is not None:
-                found.apply(planes)
+        if found is not None:
+            found.apply(planes)
         yield planes

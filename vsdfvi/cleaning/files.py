@@ -22,7 +22,7 @@ def made_whole(path: Path) -> Iterator[Path]:
         yield part
         with part.open("rb") as file:
             os.fsync(file.fileno())
-        os.replace(part, path)
+        part.replace(path)
         sync_folder(path.parent)
     finally:
         with suppress(OSError):
@@ -58,9 +58,9 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def remove_parts(folder: Path, beginning: str = "") -> None:
-    """Remove files that were in the making when their process was killed."""
-    for path in folder.glob(f".{beginning}*{PART}*") if not beginning else folder.iterdir():
-        if PART in path.name and path.name.startswith(f".{beginning}"):
+def remove_parts(path: Path) -> None:
+    """Remove what was in the making for a path when its process was killed."""
+    for found in path.parent.iterdir() if path.parent.is_dir() else ():
+        if found.name.startswith(f".{path.stem}{PART}"):
             with suppress(OSError):
-                path.unlink()
+                found.unlink()

@@ -14,7 +14,7 @@ MADE = ("rectangle", "band", "letters")
 """How the masks begin that are made from arguments."""
 
 LETTERS_LEVEL = 200
-"""Code of 8 bits from which a pixel of luma counts as a letter's: white subtitles reach 235, and pictures seldom 200."""
+"""Code of 8 bits from which luma counts as a letter's: white subtitles reach 235, and pictures seldom 200."""
 
 LETTERS_GROWN = 5
 """Pixels by which letters grow: over their soft edge and an outline."""

@@ -115,8 +115,8 @@ def open_film(path: str, index: Path | None = None, rate: Fraction | None = None
     """A film: a file, or a sequence of pictures.
 
     Args:
-        index: Beginning of the name of the file that keeps where frames are in the film, so that it is read through once
-            and not by each who opens it. None keeps it in memory.
+        index: Beginning of the name of the file that keeps where frames are in the film, so that it is read through
+            once and not by each who opens it. None keeps it in memory.
         rate: Frames a second of a sequence, 24 where it is not given. A file has times of its own.
         name: What errors call it.
 

@@ -96,14 +96,12 @@ class Dask:
 
         first = [future for _ in range(self.workers * _AHEAD) if (future := submit()) is not None]
         running = as_completed(first)
-        names = {}
         try:
             for future in running:
                 chunk, counts = future.result()
                 for n, hole, invented in counts:
                     told(n, hole, invented)
                 made(chunk)
-                names.pop(future.key, None)
                 following = submit()
                 if following is not None:
                     running.add(following)

@@ -44,8 +44,9 @@ def evaluate(
         from tqdm import tqdm  # type: ignore[import-untyped]
 
         from vsdfvi.evaluation.evaluate import evaluate as run
-        from vsdfvi.evaluation.plan import Plan, cases_of, settings_from
+        from vsdfvi.evaluation.plan import Plan, cases_of
         from vsdfvi.evaluation.results import OK
+        from vsdfvi.settings import settings_from
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error.name} is missing: pip install 'vsdfvi[evaluation]'") from error
     from vsdfvi.errors import VsdfviError

@@ -158,8 +158,12 @@ def _draw_difference(picture: _Picture, repair: Repair | None) -> None:
 def _draw_invented(picture: _Picture, footage: Footage, repair: Repair) -> None:
     """The result, tinted by whether it was seen."""
     picture.place(repair)
-    ink = np.where(repair.origin == INVENTED, _flat(_INVENTED), _flat(_TRACED))
-    picture.paint(repair.pixels, textured(ink, repair), TINT)
+    picture.paint(repair.pixels, textured(origin_ink(repair.origin), repair), TINT)
+
+
+def origin_ink(origin: NDArray[np.uint8]) -> Array:
+    """Ink ``(4, pixels)`` of what was invented, and of what was seen."""
+    return np.where(origin == INVENTED, _flat(_INVENTED), _flat(_TRACED))
 
 
 def _draw_source(picture: _Picture, footage: Footage, repair: Repair) -> None:
@@ -170,13 +174,18 @@ def _draw_source(picture: _Picture, footage: Footage, repair: Repair) -> None:
 
 def textured(ink: Array, repair: Repair) -> Array:
     """Ink ``(4, pixels)``, with textures where a pixel is from a reference or was recovered."""
-    row, column = repair.pixels.y // TEXTURE, repair.pixels.x // TEXTURE
-    for origin, (light, dark), place in (
+    return textured_at(ink, repair.origin, repair.pixels.x, repair.pixels.y)
+
+
+def textured_at(ink: Array, origin: NDArray[np.uint8], x: NDArray[np.integer], y: NDArray[np.integer]) -> Array:
+    """The same of pixels at columns x and rows y."""
+    row, column = y // TEXTURE, x // TEXTURE
+    for each, (light, dark), place in (
         (REFERENCE, _REFERENCE, row),
         (RECOVERED, _RECOVERED, row + column),
     ):
         texture = np.where(place % 2 == 0, _flat(light), _flat(dark))
-        ink = np.where(repair.origin == origin, texture, ink)
+        ink = np.where(origin == each, texture, ink)
     return ink
 
 

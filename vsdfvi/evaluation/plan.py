@@ -79,24 +79,3 @@ def cases_of(plan: Plan) -> list[Case]:
         for kind in (plan.kinds or list(clip.masks) or KINDS)
         for mask in [clip.masks.get(kind)]
     ]
-
-
-def settings_from(words: Sequence[str]) -> dict[str, Any]:
-    """Settings from words such as ``radius=12``, each of its own type.
-
-    Raises:
-        SettingError: A word is of another form, or its value of another type.
-    """
-    defaults = Settings()
-    settings: dict[str, Any] = {}
-    for word in words:
-        name, equals, text = word.partition("=")
-        if not equals or not hasattr(defaults, name):
-            raise SettingError("settings", "name=value with the name of a setting", word)
-        kind = type(getattr(defaults, name))
-        try:
-            settings[name] = kind(text)
-        except ValueError:
-            raise SettingError(name, f"{kind.__name__}", text) from None
-    Settings.from_arguments(settings)
-    return settings

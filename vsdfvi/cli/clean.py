@@ -1,0 +1,228 @@
+"""``vsdfvi clean``."""
+
+import shlex
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import click
+
+INTERRUPTED = 130
+"""Exit status after ctrl-C, as shells have it."""
+
+WHERE = [
+    click.option(
+        "--scheduler", metavar="WHERE", default="here", show_default=True,
+        help="Who computes: 'here', this process; 'local', processes of this machine; or the address of a Dask scheduler.",
+    ),
+    click.option("--workers", type=click.IntRange(min=1), help="Of 'local'. Default: one a GPU, or one for two cores."),
+    click.option("--overwrite", is_flag=True, help="Replace an output that is there."),
+    click.option("-q", "--quiet", is_flag=True, help="No bar and no lines but errors."),
+]  # fmt: skip
+"""Options that one film and many have."""
+
+
+def where_options(command: Any) -> Any:
+    """Give a command the options of ``WHERE``."""
+    for option in reversed(WHERE):
+        command = option(command)
+    return command
+
+
+def fraction(text: str | None, name: str) -> Fraction | None:
+    """A rate such as 24 or 24000/1001."""
+    if text is None:
+        return None
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if rate <= 0:
+        raise click.BadParameter(f"must be a rate such as 24 or 24000/1001, got {text!r}", param_hint=name)
+    return rate
+
+
+def span(text: str | None) -> tuple[int, int] | None:
+    """Frames such as 100-199."""
+    if text is None:
+        return None
+    first, dash, last = text.partition("-")
+    if not (first.strip().isdigit() and (last.strip().isdigit() or not dash)):
+        raise click.BadParameter(f"must be frames such as 100-199, got {text!r}", param_hint="--frames")
+    return int(first), int(last or first)
+
+
+@contextmanager
+def stopped_cleanly(kept: str) -> Iterator[None]:
+    """Ctrl-C and a request to end leave by the exit, with a sentence.
+
+    Args:
+        kept: What it says of what is done so far.
+    """
+
+    def end(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"\nstopped: {kept}", err=True)
+        raise SystemExit(INTERRUPTED) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def require(extra: str = "files") -> None:
+    """Refuse to begin without the packages that files need."""
+    from importlib.util import find_spec
+
+    missing = [name for name in ("av", "filelock", "jinja2", "rich") if find_spec(name) is None]
+    if missing:
+        raise click.ClickException(f"{', '.join(missing)} must be installed: pip install 'vsdfvi[{extra}]'")
+
+
+def device_of(settings: dict[str, Any]) -> str:
+    """The device that the settings mean, found out once for all who compute."""
+    from vsdfvi.engine.computing import open_device
+    from vsdfvi.settings import Settings
+
+    return open_device(Settings.from_arguments(settings)).name.partition(":")[0]
+
+
+@click.command()
+@click.argument("source", metavar="IN")
+@click.option(
+    "-m", "--mask", "masks", multiple=True, required=True, metavar="MASK",
+    help="What is broken is white: a picture, a video file, a sequence. Or rectangle:X,Y,WIDTH,HEIGHT, band:bottom,HEIGHT, "
+    "letters:bottom,HEIGHT, where lengths are pixels or 18%. Several are joined.",
+)  # fmt: skip
+@click.option("-o", "--output", required=True, metavar="OUT", help="File to make; frame_%05d.dpx makes pictures.")
+@click.option("--set", "words", multiple=True, metavar="NAME=VALUE", help="A setting of the filter; several times.")
+@click.option("--preset", metavar="NAME", help="The same as --set preset=NAME; `vsdfvi presets` prints them.")
+@click.option("--frames", metavar="FIRST-LAST", help="Only these; the output has nothing else.")
+@click.option("--encoder", default="", metavar="NAME", help="Default: what suits OUT's name. 'list' lists them.")
+@click.option("--ffmpeg", default="", metavar="ARGUMENTS", help="Further arguments of ffmpeg's output, in one text.")
+@click.option("--filter", "filters", default="", metavar="CHAIN", help="ffmpeg's filters, before the encoder.")
+@click.option("--rate", metavar="FPS", help="Of a sequence of pictures, such as 24000/1001. Default: 24.")
+@click.option("--reference", default="", metavar="FILM", help="What the place looks like without the damage.")
+@click.option("--exclude", multiple=True, metavar="MASK", help="As -m: what is never taken from.")
+@click.option("--chunk", type=int, default=None, help="Frames that are written at once. Default: 120.")
+@click.option("--preview", type=click.IntRange(min=0), metavar="N", help="Write a picture of frame N, and stop.")
+@click.option("--report/--no-report", default=True, help="Whether OUT.report.html is written.")
+@click.option("--keep", is_flag=True, help="Keep the folder OUT.vsdfvi of chunks.")
+@where_options
+def clean(
+    source: str,
+    masks: tuple[str, ...],
+    output: str,
+    words: tuple[str, ...],
+    preset: str | None,
+    frames: str | None,
+    encoder: str,
+    ffmpeg: str,
+    filters: str,
+    rate: str | None,
+    reference: str,
+    exclude: tuple[str, ...],
+    chunk: int | None,
+    preview: int | None,
+    report: bool,
+    keep: bool,
+    scheduler: str,
+    workers: int | None,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Clean one film: IN without what MASK marks, into OUT, with its sound, subtitles, chapters, times and tags.
+
+    IN is a video file, a folder of numbered pictures, or a name such as scan_%05d.dpx or scan_#####.dpx. A single dash
+    for IN or OUT is standard input or output, YUV4MPEG2. Killed at whatever moment, the same command goes on from where
+    it was. The exit status is 0 if OUT is there, 1 if something failed, 2 if the command was wrong, 130 after ctrl-C.
+    """
+    require()
+    if encoder == "list":
+        _list_encoders()
+        return
+    from vsdfvi.cleaning.jobs import CHUNK, Job
+    from vsdfvi.errors import VsdfviError
+
+    try:
+        from vsdfvi.settings import settings_from
+
+        settings = settings_from([*words, *([f"preset={preset}"] if preset else [])])
+        if "-" in (source, output):
+            from vsdfvi.cleaning.piping import clean_pipe
+
+            with stopped_cleanly("nothing is kept of a pipe"):
+                clean_pipe(source, masks, output, settings, quiet=quiet)
+            return
+        job = Job(
+            source=source, masks=masks, output=output, settings=settings, frames=span(frames), encoder=encoder,
+            ffmpeg=tuple(shlex.split(ffmpeg)), filters=filters, rate=fraction(rate, "--rate"), reference=reference,
+            exclude=exclude, chunk=CHUNK if chunk is None else chunk, report=report, keep=keep,
+        )  # fmt: skip
+        with stopped_cleanly(f"what is done is kept in {job.work}, and the same command goes on from there"):
+            if preview is not None:
+                _preview(job, preview)
+            else:
+                _clean(job, scheduler, workers or 0, overwrite=overwrite, quiet=quiet)
+    except (VsdfviError, OSError) as error:
+        raise click.ClickException(_said(error)) from error
+
+
+def _said(error: Exception) -> str:
+    """An error as a sentence; the system's with the file that it is about."""
+    import errno
+
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"the disk is full: {error.filename or 'no room is left'}. What is done is kept; make room, and go on"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error)
+
+
+def _list_encoders() -> None:
+    from vsdfvi.cleaning.encoders import ENCODERS
+
+    for encoder in ENCODERS.values():
+        click.echo(f"{encoder.name:8}  {' '.join(encoder.endings):28}  {encoder.about}")
+        click.echo(f"{'':8}  ffmpeg -c:v {' '.join((encoder.codec, *encoder.arguments))}")
+
+
+def _preview(job: Any, n: int) -> None:
+    from vsdfvi.cleaning.cleaning import check_paths
+    from vsdfvi.cleaning.preview import preview
+
+    check_paths(job)
+    made = preview(job, device_of(dict(job.settings)), n)
+    invented = f", {made.invented / made.hole:.0%} of them invented" if made.hole else ""
+    click.echo(f"{made.path}: before, after, difference; {made.hole} pixels of hole{invented}")
+
+
+def _clean(job: Any, where: str, workers: int, *, overwrite: bool, quiet: bool) -> None:
+    from vsdfvi.cleaning.cleaning import check_paths
+    from vsdfvi.cleaning.cleaning import clean as run
+    from vsdfvi.cleaning.progress import bar
+    from vsdfvi.cleaning.schedulers import scheduler
+
+    check_paths(job)  # before a cluster is started for nothing
+    device = device_of(dict(job.settings))
+    with scheduler(where, workers, device, int(job.settings.get("threads", 0))) as computing, bar(quiet) as watcher:
+        outcome = run(job, computing, device, watcher, overwrite=overwrite)
+    if not quiet:
+        click.echo(summary(job.output, outcome))
+        if job.report and Path(job.page).is_file():
+            click.echo(f"report: {job.page}")
+
+
+def summary(output: str, outcome: Any) -> str:
+    """A line that says what came of a job."""
+    if outcome.state != "cleaned":
+        return f"{output}: {outcome.state}, {outcome.frames} frames"
+    share = f"{outcome.invented / outcome.hole:.1%} of the hole invented" if outcome.hole else "no hole"
+    speed = f"{outcome.computed / outcome.seconds:.2f} frames/s" if outcome.computed else "all chunks were there"
+    return f"{output}: {outcome.frames} frames, {share}, {outcome.seconds:.0f} s, {speed}"
