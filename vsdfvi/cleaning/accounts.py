@@ -92,6 +92,12 @@ def is_whole(account: Account, output: str) -> bool:
     return True
 
 
+def are_there(account: Account, output: str) -> bool:
+    """Whether files of their names and sizes are there: what can be said at a glance."""
+    paths = ((Path(output).with_name(name), size) for name, size, _ in account.files)
+    return all(path.is_file() and path.stat().st_size == size for path, size in paths)
+
+
 def sums(record: Path) -> tuple[int, int]:
     """Pixels of all holes, and how many of them are invented: from the record's last line."""
     with record.open("rb") as file:

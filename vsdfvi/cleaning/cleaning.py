@@ -36,6 +36,9 @@ _LOG = logging.getLogger(__name__)
 class Watcher(Protocol):
     """Is told how a job goes on."""
 
+    def open(self, job: Job) -> None:
+        """A job is looked at."""
+
     def begin(self, job: Job, frames: int, done: int, size: tuple[int, int]) -> None:
         """A job of so many frames of a size (width, height) begins, of which some are done already."""
 
@@ -79,6 +82,7 @@ def clean(job: Job, workers: Scheduler, device: str, watcher: Watcher, *, overwr
         OSError: A file cannot be read or written.
     """
     begun = time.monotonic()
+    watcher.open(job)
     check_paths(job)
     Settings.from_arguments(job.settings)
     encoder = encoder_of(job.encoder, job.output, job.ffmpeg)

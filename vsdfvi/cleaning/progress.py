@@ -20,10 +20,13 @@ class Bar:
         self._name = ""
         self._hole = self._invented = self._pixels = 0
 
-    def begin(self, job: Job, frames: int, done: int, size: tuple[int, int]) -> None:
-        """A job begins, of whose frames some are done."""
+    def open(self, job: Job) -> None:
+        """A job is looked at."""
         self.end()
         self._name = Path(job.output).name
+
+    def begin(self, job: Job, frames: int, done: int, size: tuple[int, int]) -> None:
+        """A job begins, of whose frames some are done."""
         self._hole = self._invented = 0
         self._pixels = 0
         self._size = size[0] * size[1]

@@ -16,7 +16,7 @@ INTERRUPTED = 130
 WHERE = [
     click.option(
         "--scheduler", metavar="WHERE", default="here", show_default=True,
-        help="Who computes: 'here', this process; 'local', processes of this machine; or the address of a Dask scheduler.",
+        help="Who computes: 'here', this process; 'local', processes of this machine; or a Dask scheduler's address.",
     ),
     click.option("--workers", type=click.IntRange(min=1), help="Of 'local'. Default: one a GPU, or one for two cores."),
     click.option("--overwrite", is_flag=True, help="Replace an output that is there."),
@@ -97,8 +97,8 @@ def device_of(settings: dict[str, Any]) -> str:
 @click.argument("source", metavar="IN")
 @click.option(
     "-m", "--mask", "masks", multiple=True, required=True, metavar="MASK",
-    help="What is broken is white: a picture, a video file, a sequence. Or rectangle:X,Y,WIDTH,HEIGHT, band:bottom,HEIGHT, "
-    "letters:bottom,HEIGHT, where lengths are pixels or 18%. Several are joined.",
+    help="What is broken is white: a picture, a video file, a sequence. Or rectangle:X,Y,WIDTH,HEIGHT, "
+    "band:bottom,HEIGHT, letters:bottom,HEIGHT, where lengths are pixels or 18%. Several are joined.",
 )  # fmt: skip
 @click.option("-o", "--output", required=True, metavar="OUT", help="File to make; frame_%05d.dpx makes pictures.")
 @click.option("--set", "words", multiple=True, metavar="NAME=VALUE", help="A setting of the filter; several times.")

@@ -9,6 +9,7 @@ from vsdfvi import __version__
 # Name, and where the click command of that name is. Such a module imports click and the standard library, and the rest
 # when its command runs: `vsdfvi --help` imports them all, and answers at once.
 COMMANDS = {
+    "batch": "vsdfvi.cli.batch",
     "clean": "vsdfvi.cli.clean",
     "doctor": "vsdfvi.cli.doctor",
     "evaluate": "vsdfvi.cli.evaluate",
