@@ -167,6 +167,7 @@ def clean_pipe(source: str, masks: tuple[str, ...], output: str, settings: Mappi
             counts["hole"] += repair.pixels.count
             counts["invented"] += repair.counts()[0]
 
+    frames: Iterator[tuple[bytes, Planes, Repair | None]]
     if source == "-":
         reader = y4m.Reader(sys.stdin.buffer)
         form = reader.header.form
