@@ -21,7 +21,8 @@ MAY_IMPORT = {
     "host": COMPUTING | {"engine"},
     "training": COMPUTING | {"engine"},
     "evaluation": COMPUTING | {"engine"},
-    "cli": COMPUTING | {"engine", "training", "evaluation"},
+    "cleaning": COMPUTING | {"engine"},
+    "cli": COMPUTING | {"engine", "training", "evaluation", "cleaning"},
 }
 MODULES = sorted(path.relative_to(ROOT) for path in PACKAGE.rglob("*.py"))
 

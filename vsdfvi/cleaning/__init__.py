@@ -1,0 +1,1 @@
+"""Whole films, from file to file."""
