@@ -101,6 +101,7 @@ def _piped(finish: Finish, frames: Frames, stored: str, path: Path) -> None:
         pictures = sequence_of(finish.source)
         number = (pictures.first if pictures else 0) + finish.first
         command += ["-fps_mode", "passthrough", "-f", "image2", "-start_number", str(number)]
+        path = Path(str(path.parent).replace("%", "%%")) / path.name
     command += [*finish.ffmpeg, f"file:{path}"]
     process = _Running(command, piped=True)
     try:
@@ -212,7 +213,7 @@ def _chain(finish: Finish, stored: str, address: str, shown: int, *, whole: bool
         times = finish.opened.times
         begin, end = times[finish.first] - shown, _end_of(finish) - shown
         cut = f"trim=start_pts={begin}:end_pts={end},setpts=PTS-STARTPTS,"
-    # Both in one time base: ffmpeg 7 and later counts how long a frame is shown in the film's, and takes it for blend's.
+    # In one time base: ffmpeg 7 and later counts how long a frame is shown in the film's, and takes it for blend's.
     base = finish.opened.time_base / 2
     same = ",".join([f"settb={base.numerator}/{base.denominator}", *_tagged(finish.properties)])
     ours = f"movie=filename={_escaped(address)}:format_name=nut,{same}[ours]"
