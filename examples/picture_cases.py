@@ -193,5 +193,9 @@ CASES = {
         "The seven views of one frame", 48, with_coin, without_coin, 24, (270, 100), (204, 160), 1,
         {"radius=5": {"radius": 5, "dilate": 4}},
     ),
+    "report": Case(
+        "A coin, tossed", 48, with_coin, without_coin, 24, (270, 100), (276, 208), 1,
+        {"radius=5": {"preset": "object", "radius": 5}},
+    ),
 }  # fmt: skip
 """By the name of the picture's file."""

@@ -1,6 +1,6 @@
-"""The pictures of the documentation: every kind of defect before and after, what light, seam and grain do, the views.
+"""The pictures of the documentation: every kind of defect before and after, light, seam and grain, the views, a report.
 
-python examples/pictures.py                      writes docs/images/{dirt,scratch,logo,...,light,seam,grain,views}.png
+python examples/pictures.py                      writes docs/images/{dirt,scratch,...,grain,views,report}.png
 python examples/pictures.py --only dirt,views    some of them
 """
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import picture_sheets
+import report_picture
 import vapoursynth as vs
 from numpy.typing import NDArray
 from picture_cases import CASES, Case, Given
@@ -41,9 +42,12 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         begun = time.monotonic()
-        case = shortened(CASES[name]) if options.quick else CASES[name]
-        sheet = views_sheet(case) if name == "views" else repair_sheet(case)
         path = options.folder / f"{name}.png"
+        if name == "report" and (lacking := report_picture.lacking()):
+            print(f"{path} is left out: {lacking}", flush=True)
+            continue
+        case = shortened(CASES[name]) if options.quick else CASES[name]
+        sheet = SHEETS.get(name, repair_sheet)(case)
         sheet.save(path, optimize=True)
         print(f"{path}: {path.stat().st_size >> 10} KiB, {time.monotonic() - begun:.0f} s", flush=True)
 
@@ -72,6 +76,16 @@ def views_sheet(case: Case) -> picture_sheets.Sheet:
         tiles[f'view="{view}"'] = cut(case, repaired(damaged, mask, {**given, "view": view}))
     pictures = picture_sheets.beside(f"{case.title}, frame {case.shown}", tiles, case.zoom, columns=4)
     return picture_sheets.with_key(pictures)
+
+
+def report_sheet(case: Case) -> picture_sheets.Sheet:
+    """The report of the repair of a whole clip, in a browser."""
+    damaged, mask, _ = clips(case)
+    return report_picture.report_sheet(case, damaged, mask)
+
+
+SHEETS = {"views": views_sheet, "report": report_sheet}
+"""What draws the pictures that show more than a repair."""
 
 
 def repaired(damaged: vs.VideoNode, mask: vs.VideoNode, given: Given) -> vs.VideoNode:

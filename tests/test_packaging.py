@@ -48,6 +48,7 @@ def test_the_wheel_installs_package_kernels_and_plugin(checkout):
     with zipfile.ZipFile(package) as wheel:
         names = set(wheel.namelist())
         assert package_files(".py") | package_files(".h") | package_files(".safetensors") <= names
+        assert package_files(".j2") | package_files(".css") | package_files(".js") <= names  # what reports are made of
         assert "vsdfvi/networks/dfc_compact.safetensors" in names  # or it could not run as it is
         plugin = {name for name in names if name.startswith("vapoursynth/")}
         assert {"vapoursynth/plugins/dfvi/libdfvi.so", "vapoursynth/plugins/dfvi/manifest.vs"} <= plugin

@@ -239,3 +239,10 @@ def test_this_machine():
 
 def test_a_folder_that_is_none_is_an_error_of_usage(tmp_path):
     assert CliRunner().invoke(main, ["doctor", "--weights", str(tmp_path / "nowhere")]).exit_code == 2
+
+
+def test_what_cleaning_lacks_is_named():
+    assert module.cleaning_row(["av", "rich"], False).text == "av, rich is not installed"
+    assert not module.cleaning_row(["av"], False).ok
+    assert module.cleaning_row([], True).advice == "for several processes or machines: pip install 'vsdfvi[cluster]'"
+    assert module.cleaning_row([], False).text == "films are cleaned without a script"

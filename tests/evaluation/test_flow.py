@@ -201,11 +201,14 @@ def test_a_survey_is_lent_where_it_is_asked_for(masks):
         def __init__(self):
             self.lent = []
 
-        def prepare(self, n, clip, mask, survey=None):
+        def prepare(self, n, clip, mask, extras=None, survey=None):
             if survey is None:
                 return ("survey",)
             self.lent.append(tuple(sorted(frames) for frames in survey))
             return ("ready", 0, 0)
+
+        def account(self, n):
+            return None
 
         def finish(self, n, planes):
             planes[0][:] = 7 + n
@@ -224,7 +227,7 @@ def test_an_inpainter_that_asks_for_what_it_has_is_refused():
     class Asking:
         reach, survey = 1, ()
 
-        def prepare(self, n, clip, mask, survey=None):
+        def prepare(self, n, clip, mask, extras=None, survey=None):
             return ("need", 0, 1)
 
     clip = vs.core.std.BlankClip(format=vs.GRAY8, width=16, height=16, length=2, color=1)

@@ -62,12 +62,13 @@ class Finish:
         return self.last - self.first + 1
 
 
-def encode(finish: Finish, frames: Frames, path: Path) -> None:
+def encode(finish: Finish, frames: Frames, path: Path, expected: Callable[[], int] | None = None) -> None:
     """Write the finished film.
 
     Args:
         frames: The repaired frames from ``first`` to ``last``.
         path: Of a new file; of pictures, with their number as ``%d``.
+        expected: How many frames there were, where the film does not say it before they are through.
 
     Raises:
         EngineError: ffmpeg fails. The text has its last words.
@@ -80,10 +81,10 @@ def encode(finish: Finish, frames: Frames, path: Path) -> None:
     else:
         _beside_the_film(finish, frames, stored, path)
     if not is_pictures(str(path)):
-        found = frames_of(path)
-        if found != finish.count:
+        found, count = frames_of(path), finish.count if expected is None else expected()
+        if found != count:
             raise FormatError(
-                f"the encoded film must have {finish.count} frames, got {found}: ffmpeg and BestSource read "
+                f"the encoded film must have {count} frames, got {found}: ffmpeg and BestSource read "
                 f"{finish.source} differently. Encode a script with vspipe instead"
             )
 

@@ -38,7 +38,9 @@ def is_made(spec: str) -> bool:
     return spec.partition(":")[0] in MADE and ":" in spec and not Path(spec).exists()
 
 
-def open_mask(specs: tuple[str, ...], clip: vs.VideoNode, index: Path | None = None) -> vs.VideoNode:
+def open_mask(
+    specs: tuple[str, ...], clip: vs.VideoNode, index: Path | None = None, *, any_length: bool = False
+) -> vs.VideoNode:
     """The hole of a clip as GRAY8 of 0 and 255: as long as the clip, or one frame for all of it.
 
     Args:
@@ -47,6 +49,7 @@ def open_mask(specs: tuple[str, ...], clip: vs.VideoNode, index: Path | None = N
             ``letters:bottom,HEIGHT,LEVEL``. Lengths are pixels, or shares of the picture (``18%``); X and Y below 0
             count from the right and the bottom. Several are joined.
         index: As ``open_film`` takes it.
+        any_length: The clip's length is not known, and so a film may be as long as it likes.
 
     Raises:
         SettingError: A made mask is not written as above, or lies outside the picture.
@@ -54,16 +57,17 @@ def open_mask(specs: tuple[str, ...], clip: vs.VideoNode, index: Path | None = N
     """
     if not specs:
         raise SettingError("mask", "a film, or one that is made: rectangle, band or letters", "nothing")
-    nodes = [_open_one(spec, clip, index, number) for number, spec in enumerate(specs)]
+    nodes = [_open_one(spec, clip, index, number, any_length) for number, spec in enumerate(specs)]
     long = max(len(node) for node in nodes)
     joined = nodes[0]
     for node in nodes[1:]:
-        pair = [each * long if len(each) < long else each for each in (joined, node)]
+        # Only a still one is made longer: two films of other lengths than each other meet at the shorter.
+        pair = [each * long if len(each) == 1 else each for each in (joined, node)]
         joined = vs.core.std.Expr(pair, "x y max")
     return joined
 
 
-def _open_one(spec: str, clip: vs.VideoNode, index: Path | None, number: int) -> vs.VideoNode:
+def _open_one(spec: str, clip: vs.VideoNode, index: Path | None, number: int, any_length: bool) -> vs.VideoNode:
     if is_made(spec):
         return _made(spec, clip)
     beside = None if index is None else index.with_name(f"{index.name}{number}")
@@ -72,7 +76,7 @@ def _open_one(spec: str, clip: vs.VideoNode, index: Path | None, number: int) ->
         raise FormatError(
             f"mask must be {clip.width}x{clip.height} as the source, got {mask.width}x{mask.height}: {spec}"
         )
-    if len(mask) not in (1, len(clip)):
+    if len(mask) not in (1, len(clip)) and not any_length:
         raise FormatError(f"mask must be 1 frame or {len(clip)} as the source, got {len(mask)}: {spec}")
     return binary(mask)
 

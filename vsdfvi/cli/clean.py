@@ -12,6 +12,9 @@ import click
 INTERRUPTED = 130
 """Exit status after ctrl-C, as shells have it."""
 
+FILES = ("av", "filelock", "jinja2", "rich")
+"""Packages that are needed for files."""
+
 WHERE = [
     click.option(
         "--scheduler", metavar="WHERE", default="here", show_default=True,
@@ -56,7 +59,7 @@ def require(extra: str = "files") -> None:
     """Refuse to begin without the packages that files need."""
     from importlib.util import find_spec
 
-    missing = [name for name in ("av", "filelock", "jinja2", "rich") if find_spec(name) is None]
+    missing = [name for name in FILES if find_spec(name) is None]
     if missing:
         raise click.ClickException(f"{', '.join(missing)} must be installed: pip install 'vsdfvi[{extra}]'")
 

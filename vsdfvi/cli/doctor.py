@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -124,6 +125,7 @@ def examine(weights: Path | None = None) -> Iterator[Row]:
     )
     yield from _apart("sources", advice, _sources, needed=False)
     yield from (program_row(name, _program(name)) for name in PROGRAMS)
+    yield from _guarded("clean", "pip install 'vsdfvi[files,cluster]'", _cleaning)
     for device in _devices_to_try(found):
         yield from _apart(_repair_name(device), _REPORT, _repair, device)
 
@@ -224,6 +226,17 @@ def sources_row(there: list[str]) -> Row:
     without = f" (not {', '.join(missing)})" if missing else ""
     text = f"{', '.join(there)}{without}" if there else f"none of {', '.join(SOURCES)}: scripts cannot open video files"
     return Row("sources", bool(there), text, "pip install vapoursynth-bestsource", needed=False)
+
+
+def cleaning_row(missing: list[str], without_cluster: bool) -> Row:
+    """What ``vsdfvi clean`` and ``batch`` need besides."""
+    if missing:
+        return Row(
+            "clean", False, f"{', '.join(missing)} is not installed", "pip install 'vsdfvi[files]'", needed=False
+        )
+    text = "films are cleaned without a script" + (", in this process alone" if without_cluster else "")
+    advice = "for several processes or machines: pip install 'vsdfvi[cluster]'" if without_cluster else ""
+    return Row("clean", True, text, advice, needed=False)
 
 
 def program_row(name: str, path: str | None) -> Row:
@@ -424,6 +437,13 @@ def _sources() -> Iterator[Row]:
         if "libdfvi" not in line:  # which has a row of its own
             yield Row("plugins", False, line, "remove that file, or install its package again", needed=False)
     yield sources_row(there)
+
+
+def _cleaning() -> Iterator[Row]:
+    from vsdfvi.cli.clean import FILES
+
+    missing = [name for name in FILES if find_spec(name) is None]
+    yield cleaning_row(missing, find_spec("distributed") is None)
 
 
 def _program(name: str) -> str | None:

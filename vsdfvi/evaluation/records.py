@@ -75,6 +75,12 @@ class Run:
     def mask(self) -> VideoFormat:
         return VideoFormat(**self.header["mask"])
 
+    @property
+    def span(self) -> tuple[int, int]:
+        """First and last frame of the clip that the result is of: all, but where ``vsdfvi clean`` did some only."""
+        first, last = self.header.get("job", {}).get("frames", (0, self.clip.frames - 1))
+        return int(first), int(last)
+
 
 def read_record(path: Path) -> tuple[list[Run], list[int]]:
     """The runs of a record, in the order of their headers, and the numbers of lines that are not whole.
@@ -240,12 +246,14 @@ def joined(runs: list[Run]) -> tuple[dict[int, dict[str, Any]], list[Check]]:
             checks.append(Check("runs", FAILED, text, tuple(sorted(differing))))
         else:
             checks.append(Check("runs", PASSED, f"{len(runs)} runs of one job"))
-    missing = sorted(set(range(runs[0].clip.frames)) - frames.keys())
+    first, last = runs[0].span
+    missing = sorted(set(range(first, last + 1)) - frames.keys())
     if missing:
         text = f"not on record: {frames_text(missing)} of {runs[0].clip.frames}"
         checks.append(Check("complete", FAILED, text, tuple(missing)))
     else:
-        checks.append(Check("complete", PASSED, f"all {len(frames)} frames of the clip are on record"))
+        whole = "frames of the clip" if last - first + 1 == runs[0].clip.frames else f"frames from {first} to {last}"
+        checks.append(Check("complete", PASSED, f"all {len(frames)} {whole} are on record"))
     return frames, checks
 
 

@@ -2,7 +2,7 @@
 
 import runpy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,10 @@ def verify(runs: list[Run], films: Films) -> list[Check]:
     if films.mask is not None and (films.mask.width, films.mask.height) != (form.width, form.height):
         size = f"{films.mask.width}x{films.mask.height}"
         raise FormatError(f"mask must be {form.width}x{form.height} as the record says, got {size}")
+    first = runs[-1].span[0]
+    if first and films.result is not None:  # which begins with that frame
+        before = films.result.std.BlankClip(length=first, keep=True)
+        films = replace(films, result=before + films.result)
     return [*checks, *_of_films(frames, films, form, dilate)]
 
 

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from typing import Self
 
 import vapoursynth as vs
 
@@ -61,10 +62,24 @@ class Repairing:
         extras: Mapping[str, vs.VideoNode] | None = None,
     ) -> None:
         kept = 2 * inpainter.reach + 2
-        self.clip: Mapping[int, Frame] = LentFrames(clip, kept)
-        self._inpainter = inpainter
-        self._masks = LentFrames(mask, kept)
-        self._extras = {name: LentFrames(extra, kept) for name, extra in (extras or {}).items()}
+        lent = {name: LentFrames(extra, kept) for name, extra in (extras or {}).items()}
+        self._begin(inpainter, LentFrames(clip, kept), LentFrames(mask, kept), lent)
+
+    @classmethod
+    def of(cls, inpainter: Inpainter, clip: Mapping[int, Frame], mask: Mapping[int, Frame]) -> Self:
+        """The same of frames that are at hand in another way."""
+        made = cls.__new__(cls)
+        made._begin(inpainter, clip, mask, {})
+        return made
+
+    def _begin(
+        self,
+        inpainter: Inpainter,
+        clip: Mapping[int, Frame],
+        masks: Mapping[int, Frame],
+        extras: Mapping[str, Mapping[int, Frame]],
+    ) -> None:
+        self.clip, self._inpainter, self._masks, self._extras = clip, inpainter, masks, extras
         self._survey: tuple[dict[int, Frame], dict[int, Frame]] | None = None
 
     def repair(self, n: int) -> tuple[Planes, Repair | None]:
