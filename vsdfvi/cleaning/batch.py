@@ -1,15 +1,15 @@
 """Many films: a file of jobs, or a folder by convention; a plan, and jobs of which one that fails stops no other."""
 
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from vsdfvi.cleaning import accounts
 from vsdfvi.cleaning.cleaning import Outcome, Watcher, check_paths, clean
-from vsdfvi.cleaning.jobs import Job
+from vsdfvi.cleaning.jobs import Job, rate_of, span
 from vsdfvi.cleaning.masks import is_made
 from vsdfvi.cleaning.opening import PICTURES
 from vsdfvi.cleaning.schedulers import Scheduler
@@ -26,6 +26,12 @@ _KEYS = {
     "source": str, "mask": str | list, "output": str, "settings": dict, "frames": str, "encoder": str, "ffmpeg": list,
     "filter": str, "rate": str | int, "reference": str, "exclude": str | list, "chunk": int, "report": bool,
     "keep": bool,
+}  # fmt: skip
+
+
+_RULES: Mapping[Any, str] = {
+    str: "text", bool: "true or false", int: "a whole number", dict: "a table", list: "a list of texts",
+    str | list: "text, or a list of texts", str | int: "text, or a whole number",
 }  # fmt: skip
 
 
@@ -128,8 +134,10 @@ def _planned(given: Any, defaults: Any, folder: Path, number: int) -> Planned:
     try:
         if not isinstance(given, dict) or not isinstance(defaults, dict):
             raise FormatError("a job must be a table")
-        settings = {**defaults.get("settings", {}), **given.get("settings", {})}
-        merged = {**defaults, **given, "settings": settings}
+        merged = {**defaults, **given}
+        tables = [table.get("settings", {}) for table in (defaults, given)]
+        if all(isinstance(table, dict) for table in tables):
+            merged["settings"] = {**tables[0], **tables[1]}
         name = str(merged.get("output", name))
         job = _job(merged, folder)
         return Planned(name, job, state=_state(job))
@@ -142,7 +150,9 @@ def _job(given: Mapping[str, Any], folder: Path) -> Job:
         if key not in _KEYS:
             raise SettingError("job", f"of the keys {', '.join(_KEYS)}", key)
         if not isinstance(value, _KEYS[key]) or (isinstance(value, bool) and _KEYS[key] is not bool):
-            raise SettingError(key, f"{getattr(_KEYS[key], '__name__', _KEYS[key])} in TOML", value)
+            raise SettingError(key, _RULES[_KEYS[key]], value)
+        if isinstance(value, list) and not all(isinstance(each, str) for each in value):
+            raise SettingError(key, _RULES[list], value)
     for key in ("source", "mask", "output"):
         if key not in given:
             raise SettingError(key, "given for each job", "nothing")
@@ -158,18 +168,12 @@ def _job(given: Mapping[str, Any], folder: Path) -> Job:
         return tuple(at(text) for text in ([value] if isinstance(value, str) else value))
 
     rate = str(given["rate"]) if "rate" in given else ""
-    first, dash, last = str(given.get("frames", "")).partition("-")
-    try:
-        span = (int(first), int(last if dash else first)) if first else None
-        of_rate = Fraction(rate) if rate else None
-    except (ValueError, ZeroDivisionError):
-        raise SettingError(
-            "frames and rate", "such as '100-199' and '24000/1001'", f"{first}{dash}{last}, {rate}"
-        ) from None
+    frames = given.get("frames")
     optional = {name: given[name] for name in ("chunk", "report", "keep", "encoder") if name in given}
     return Job(
         source=at(given["source"]), masks=each(given["mask"]), output=at(given["output"]), settings=given["settings"],
-        frames=span, ffmpeg=tuple(map(str, given.get("ffmpeg", ()))), filters=given.get("filter", ""), rate=of_rate,
+        frames=None if frames is None else span(frames), ffmpeg=tuple(given.get("ffmpeg", ())),
+        filters=given.get("filter", ""), rate=rate_of(rate) if rate else None,
         reference=at(given["reference"]) if given.get("reference") else "", exclude=each(given.get("exclude", [])),
         **optional,
     )  # fmt: skip
@@ -183,15 +187,13 @@ def _state(job: Job) -> str:
 
 
 def _unlike(planned: list[Planned]) -> list[Planned]:
-    """The jobs, of which those that would write the same output are none."""
-    outputs: dict[Path, int] = {}
-    for each in planned:
-        if each.job:
-            path = Path(each.job.output).absolute()
-            outputs[path] = outputs.get(path, 0) + 1
+    """The jobs, of which those that would write the same output, or record, are none."""
+    records = Counter(each.job.record.resolve() for each in planned if each.job)
     return [
-        Planned(each.name, None, "output must be another for each job, got one that several have")
-        if each.job and outputs[Path(each.job.output).absolute()] > 1
+        Planned(
+            each.name, None, f"output must be of another name for each job, its ending apart, got {each.name} twice"
+        )
+        if each.job and records[each.job.record.resolve()] > 1
         else each
         for each in planned
     ]

@@ -5,6 +5,7 @@ It is a zip of arrays as NumPy writes them; two runs give the same bytes.
 """
 
 import json
+import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -144,7 +145,12 @@ class ChunkWriter:
         self._facts = facts
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        self._zip.close()
+        try:
+            self._zip.close()
+        except Exception:  # a full disk, most of all
+            if kind is None:
+                self._whole.__exit__(*sys.exc_info())
+                raise
         self._whole.__exit__(kind, error, trace)
         if kind is None:
             file = self._name.file

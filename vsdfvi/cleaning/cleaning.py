@@ -7,7 +7,7 @@ there whole or not at all, and the output gets its name when it is complete.
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from vsdfvi.cleaning.encoders import encoder_of, is_pictures, require_codec, sto
 from vsdfvi.cleaning.encoding import Finish, encode, repaired_frames
 from vsdfvi.cleaning.jobs import Job
 from vsdfvi.cleaning.masks import is_made
-from vsdfvi.cleaning.opening import sequence_of
+from vsdfvi.cleaning.opening import is_named, pictures_named, sequence_of, spelled_number
 from vsdfvi.cleaning.schedulers import Scheduler
 from vsdfvi.engine.record_facts import facts_of
 from vsdfvi.engine.rejection import rejected_frames
@@ -91,10 +91,16 @@ def clean(job: Job, workers: Scheduler, device: str, watcher: Watcher, *, overwr
     key = job.key(device)
     account = accounts.of_output(job.record)
     if account is not None and account.key == key and accounts.is_whole(account, job.output):
-        _remove(job.work)
+        if not job.keep:
+            _remove(job.work)
         return Outcome("done already", account.frames, 0, time.monotonic() - begun)
-    if not overwrite and _is_there(job.output):
-        raise SettingError("output", "a new file, or overwriting is to be allowed (--overwrite)", job.output)
+    if not overwrite:
+        if _is_there(job.output, account if account is not None and account.key == key else None):
+            raise SettingError("output", "a new file, or overwriting is to be allowed (--overwrite)", job.output)
+        if account is not None and account.key != key and accounts.are_there(account, job.output):
+            other = account.files[0][0]
+            raise SettingError("output", f"of a name beside which {job.record.name} is not the record of {other}, "
+                               "or overwriting is to be allowed (--overwrite)", job.output)  # fmt: skip
 
     with ExitStack() as stack:
         work = stack.enter_context(_work_folder(job, key))
@@ -150,10 +156,8 @@ def check_paths(job: Job) -> None:
         for other, name in made.items():
             if _same(Path(path), other):
                 raise SettingError("output", f"of a name beside which {name} takes no file that is read", job.output)
-    if pictures is not None and is_pictures(job.output):
-        own = Path(sequence_name(job.output) or "")
-        if _same(own.parent, pictures.files[0].parent) and own.name == Path(pictures.pattern).name:
-            raise SettingError("output", "other pictures than those that are read", job.output)
+    if is_pictures(job.output):
+        _check_pictures(job.output, inputs)
     folder = output.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -164,15 +168,23 @@ def check_paths(job: Job) -> None:
         raise SettingError("output", f"in a folder that can be written to ({error.strerror})", job.output) from error
 
 
+def _check_pictures(output: str, inputs: Sequence[str]) -> None:
+    """Refuse pictures as an output that would take the place of what is read."""
+    for path in filter(None, inputs):
+        read = sequence_of(path)
+        for file in read.files if read is not None else [Path(path)]:
+            if _same(file.parent, Path(output).parent) and is_named(file.name, Path(output).name):
+                raise SettingError("output", "other pictures than those that are read", output)
+
+
 def sequence_name(path: str) -> str | None:
-    """The path of a sequence of pictures with ``%d`` for the number; None where it has no place for one."""
-    name = Path(path).name
-    if "%" in name:
-        return path
-    digits = name.count("#")
-    if not digits or "#" * digits not in name:
+    """The path of a sequence of pictures with ``%d`` for the number, as ffmpeg has it; None where there is no place."""
+    spelled = spelled_number(Path(path).name)
+    if spelled is None:
         return None
-    return str(Path(path).with_name(name.replace("#" * digits, f"%0{digits}d")))
+    before, digits, after = spelled
+    number = f"%0{digits}d" if digits else "%d"
+    return str(Path(path).with_name(before.replace("%", "%%") + number + after.replace("%", "%%")))
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -181,12 +193,12 @@ def _same(one: Path, other: Path) -> bool:
     return False
 
 
-def _is_there(output: str) -> bool:
-    if is_pictures(output):
-        with suppress(FormatError):
-            return sequence_of(output) is not None
-        return False
-    return Path(output).exists()
+def _is_there(output: str, own: accounts.Account | None) -> bool:
+    """Whether an output is there; pictures that this job made are not counted: it was killed while they got names."""
+    if not is_pictures(output):
+        return Path(output).exists()
+    made = {name: (size, digest) for name, size, digest in own.files} if own else {}
+    return any(made.get(path.name) != (path.stat().st_size, files.sha256_of(path)) for path in pictures_named(output))
 
 
 def _range(job: Job, frames: int) -> tuple[int, int]:

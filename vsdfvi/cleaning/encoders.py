@@ -98,8 +98,8 @@ _ALL = (
         codec="dpx",
         arguments=(),
         endings=(".dpx",),
-        formats=("gbrp10le", "gbrp12le", "rgb48be", "gray10le"),
-        about="pictures, RGB of 10 to 16 bit",
+        formats=("rgb24", "gbrp10le", "gbrp12le", "rgb48be", "gray", "gray16be"),
+        about="pictures, RGB of 8 to 16 bit",
     ),
     Encoder(
         name="tiff",

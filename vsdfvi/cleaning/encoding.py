@@ -1,5 +1,6 @@
 """The finished film: repaired frames through ffmpeg, and everything else of the source as it was."""
 
+import math
 import re
 import subprocess
 import threading
@@ -27,6 +28,7 @@ _HD = 720  # rows from which a film that does not say its matrix is taken for BT
 _UNKNOWN = 2  # of matrix, primaries and transfer (ITU-T H.273)
 _BT709, _BT601 = 1, 6
 _BOXED = (".mp4", ".mov", ".m4v")
+_BEYOND = 1  # seconds after the film's last frame at which ours end: later than any rounding of its time
 _OF_TEXT = ("subrip", "ass", "ssa", "webvtt", "text")
 
 
@@ -100,6 +102,7 @@ def _piped(finish: Finish, frames: Frames, stored: str, path: Path) -> None:
         pictures = sequence_of(finish.source)
         number = (pictures.first if pictures else 0) + finish.first
         command += ["-fps_mode", "passthrough", "-f", "image2", "-start_number", str(number)]
+        path = Path(str(path.parent).replace("%", "%%")) / path.name
     command += [*finish.ffmpeg, f"file:{path}"]
     process = _Running(command, piped=True)
     try:
@@ -129,6 +132,7 @@ def _beside_the_film(finish: Finish, frames: Frames, stored: str, path: Path) ->
     early = [0, *gaps]
     origin = shown if whole else times[0]
     halved = [max(0, 2 * (time - origin) - gap // 2) for time, gap in zip(times, early, strict=True)]
+    halved.append(max(halved[-1], 2 * (times[-1] - origin)) + math.ceil(_BEYOND / base))
     with served(frames, finish.form, stored, halved, base / 2) as address:
         command = [ffmpeg_program(), "-nostdin", "-hide_banner", "-v", "error", "-y", "-i", f"file:{finish.source}"]
         rest = 0
@@ -210,11 +214,14 @@ def _chain(finish: Finish, stored: str, address: str, shown: int, *, whole: bool
         times = finish.opened.times
         begin, end = times[finish.first] - shown, _end_of(finish) - shown
         cut = f"trim=start_pts={begin}:end_pts={end},setpts=PTS-STARTPTS,"
-    tags = ",".join(_tagged(finish.properties))
-    ours = f"movie=filename={_escaped(address)}:format_name=nut{',' + tags if tags else ''}[ours]"
-    theirs = f"[in]{cut}format={stored}{',' + tags if tags else ''}[film]"
+    # In one time base: ffmpeg 7 and later counts how long a frame is shown in the film's, and takes it for blend's.
+    base = finish.opened.time_base / 2
+    same = ",".join([f"settb={base.numerator}/{base.denominator}", *_tagged(finish.properties)])
+    ours = f"movie=filename={_escaped(address)}:format_name=nut,{same}[ours]"
+    theirs = f"[in]{cut}format={stored},{same}[film]"
+    # It ends with ours: else it would go on, with our last frame, when they break off because this process was killed.
     rest = ",".join([f"format={stored}", *_converted(finish, stored)])
-    return f"{theirs};{ours};[film][ours]blend=all_mode=normal:all_opacity=0,{rest}[out]"
+    return f"{theirs};{ours};[film][ours]blend=all_mode=normal:all_opacity=0:shortest=1,{rest}[out]"
 
 
 def _escaped(address: str) -> str:

@@ -4,6 +4,7 @@ ffmpeg's ``movie`` filter reads them beside the film itself. Some versions open 
 holds: so it is no pipe, but an address of this machine that nobody else can guess.
 """
 
+import itertools
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +30,8 @@ def served(frames: Frames, form: VideoFormat, stored: str, times: Sequence[int],
 
     Args:
         stored: Their format of samples, as ffmpeg names it.
-        times: Of each, in units of ``base``, ascending.
+        times: Of each, in units of ``base``, ascending; and one more, at which the last is sent again to say that these
+            are all. Where that does not come, they broke off.
     """
     token = secrets.token_hex(16)
     failures: list[BaseException] = []
@@ -105,16 +107,18 @@ def _write_nut(
 ) -> None:
     import av
 
+    last: Any = None
     with suppress(StopIteration):
         container = av.open(stream, "w", format="nut")
         try:
             video = container.add_stream("rawvideo", rate=_RATE)
             video.width, video.height, video.pix_fmt = form.width, form.height, stored
             video.time_base = video.codec_context.time_base = base
-            for planes, time in zip(frames, times, strict=True):
-                frame = packed(planes, form, stored)
-                frame.pts, frame.time_base = time, base
-                for packet in video.encode(frame):
+            sent = itertools.chain((packed(planes, form, stored) for planes in frames), (None,))
+            for frame, time in zip(sent, times, strict=True):
+                last = frame or last
+                last.pts, last.time_base = time, base
+                for packet in video.encode(last):
                     container.mux(packet)
             for packet in video.encode(None):
                 container.mux(packet)

@@ -61,6 +61,6 @@ def sha256_of(path: Path) -> str:
 def remove_parts(path: Path) -> None:
     """Remove what was in the making for a path when its process was killed."""
     for found in path.parent.iterdir() if path.parent.is_dir() else ():
-        if found.name.startswith(f".{path.stem}{PART}"):
+        if found.name.startswith(f".{path.stem}{PART}") and found.suffix == path.suffix:
             with suppress(OSError):
                 found.unlink()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
@@ -10,7 +11,7 @@ from typing import Any
 
 from vsdfvi import __version__
 from vsdfvi.cleaning.masks import is_made
-from vsdfvi.cleaning.opening import sequence_of
+from vsdfvi.cleaning.opening import PICTURES, sequence_of
 from vsdfvi.errors import SettingError
 
 CHUNK = 120
@@ -84,13 +85,17 @@ class Job:
     @property
     def work(self) -> Path:
         """The folder of what is in the making."""
-        name = Path(self.output).name.replace("%", "_").replace("#", "_")
-        return Path(self.output).with_name(f"{name}.vsdfvi")
+        return Path(self.output).with_name(f"{self._name}.vsdfvi")
 
     def beside(self, ending: str) -> Path:
         """A file beside the output."""
-        name = Path(self.output).name.replace("%", "_").replace("#", "_")
-        return Path(self.output).with_name(f"{Path(name).stem}.{ending}")
+        return Path(self.output).with_name(f"{Path(self._name).stem}.{ending}")
+
+    @property
+    def _name(self) -> str:
+        """Of the output; of pictures, what they have in common, without what programs take for a number."""
+        output = Path(self.output)
+        return re.sub("[%#]", "_", output.name) if output.suffix.lower() in PICTURES else output.name
 
     @property
     def record(self) -> Path:
@@ -129,6 +134,33 @@ class Job:
     def as_json(self) -> str:
         """The job as text, for whoever looks into its folder."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False, default=str)
+
+
+def span(text: str) -> tuple[int, int]:
+    """First and last frame of text such as 100-199, or 100 for one.
+
+    Raises:
+        SettingError: It is none such.
+    """
+    match = re.fullmatch(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?", text)
+    if match is None:
+        raise SettingError("frames", "such as 100-199", text)
+    return int(match[1]), int(match[2] or match[1])
+
+
+def rate_of(text: str) -> Fraction:
+    """Frames a second of text such as 24 or 24000/1001.
+
+    Raises:
+        SettingError: It is none such.
+    """
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if rate <= 0:
+        raise SettingError("rate", "such as 24 or 24000/1001", text)
+    return rate
 
 
 def fingerprint(path: str) -> str:

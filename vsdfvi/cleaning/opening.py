@@ -67,15 +67,9 @@ def sequence_of(path: str) -> Sequence | None:
     Raises:
         FormatError: There are no such pictures, numbers are missing, or a folder holds more than one sequence.
     """
-    name = Path(path).name
-    if not Path(path).is_file() and (_PATTERN.search(name) or _HASHES.search(name)):
-        spelled = _PATTERN.search(name)
-        if spelled is None:
-            hashes = _HASHES.search(name)
-            assert hashes is not None
-            before, digits, after = name[: hashes.start()], len(hashes[0]), name[hashes.end() :]
-        else:
-            before, digits, after = name[: spelled.start()], int(spelled[1] or 0), name[spelled.end() :]
+    spelled = None if Path(path).is_file() else spelled_number(Path(path).name)
+    if spelled is not None:
+        before, digits, after = spelled
         return _sequence(Path(path).parent, before, digits, after, path)
     if not Path(path).is_dir():
         return None
@@ -91,14 +85,36 @@ def sequence_of(path: str) -> Sequence | None:
     return _sequence(Path(path), before, digits, after, path)
 
 
+def spelled_number(name: str) -> tuple[str, int, str] | None:
+    """What stands before ``%05d`` or ``#####`` in a name, its digits (0 for ``%d``), and what stands after it."""
+    if match := _PATTERN.search(name):
+        return name[: match.start()], int(match[1] or 0), name[match.end() :]
+    if match := _HASHES.search(name):
+        return name[: match.start()], len(match[0]), name[match.end() :]
+    return None
+
+
+def is_named(name: str, spelled: str) -> bool:
+    """Whether a file's name is one of those that a name with ``%05d`` or ``#####`` stands for."""
+    parts = spelled_number(spelled)
+    return parts is not None and _number_in(name, *parts) is not None
+
+
+def pictures_named(path: str) -> list[Path]:
+    """The files that a path with ``%05d`` or ``#####`` in its name stands for, whatever numbers are missing."""
+    folder = Path(path).parent
+    return [file for file in (folder.iterdir() if folder.is_dir() else ()) if is_named(file.name, Path(path).name)]
+
+
+def _number_in(name: str, before: str, digits: int, after: str) -> int | None:
+    match = re.fullmatch(re.escape(before) + r"([0-9]+)" + re.escape(after), name)
+    return int(match[1]) if match and match[1] == f"{int(match[1]):0{digits}d}" else None
+
+
 def _sequence(folder: Path, before: str, digits: int, after: str, path: str) -> Sequence:
     """The pictures whose names differ in a number."""
-    written = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
-    numbers = []
-    for file in folder.iterdir() if folder.is_dir() else ():
-        match = written.fullmatch(file.name)
-        if match and match[1] == f"{int(match[1]):0{digits}d}":
-            numbers.append(int(match[1]))
+    found = (_number_in(file.name, before, digits, after) for file in (folder.iterdir() if folder.is_dir() else ()))
+    numbers = [number for number in found if number is not None]
     if not numbers:
         raise FormatError(f"pictures must be there, got none that is named {path}")
     first, last = min(numbers), max(numbers)

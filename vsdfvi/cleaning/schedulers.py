@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from vsdfvi import __version__
 from vsdfvi.cleaning.chunk_files import ChunkName
 from vsdfvi.cleaning.computing import Cleaner, Told
 from vsdfvi.cleaning.jobs import Job
+from vsdfvi.cleaning.masks import is_made
 from vsdfvi.errors import EngineError, SettingError, VsdfviError
 
 HERE, LOCAL = "here", "local"
@@ -77,28 +80,35 @@ class Dask:
         from distributed import as_completed
 
         waiting = iter(chunks)
+        work = job.work.absolute()
+        job = _from_anywhere(job)
+        key = job.key(device)
 
         def submit() -> Any:
             chunk = next(waiting, None)
             if chunk is None:
                 return None
-            # Not pure: a chunk that was lost is to be made again, whatever Dask remembers of it.
-            return self._client.submit(
+            # Not pure: a chunk that was lost is to be made again, whatever Dask remembers of it. The key is of the job
+            # as it is now: who was killed and asks again may find what he asked for in work, and nothing else.
+            future = self._client.submit(
                 compute_chunk,
                 job,
                 device,
-                chunk,
+                replace(chunk, folder=work),
                 self._threads,
                 pure=False,
                 retries=_RETRIES,
-                key=f"{job.work}-{chunk}",
+                key=f"{work}-{key}-{chunk.number}",
             )
+            asked.add(future)
+            return future
 
-        first = [future for _ in range(self.workers * _AHEAD) if (future := submit()) is not None]
-        running = as_completed(first)
+        asked: set[Any] = set()
+        running = as_completed([future for _ in range(self.workers * _AHEAD) if (future := submit()) is not None])
         try:
             for future in running:
                 chunk, counts = future.result()
+                asked.discard(future)
                 for n, hole, invented in counts:
                     told(n, hole, invented)
                 made(chunk)
@@ -113,7 +123,19 @@ class Dask:
                 ) from error
             raise
         finally:
-            self._client.cancel([future for future in first if not future.done()])
+            self._client.cancel(list(asked))
+
+
+def _from_anywhere(job: Job) -> Job:
+    """A job whose paths do not count from this process's folder."""
+
+    def whole(path: str) -> str:
+        return path if not path or is_made(path) else str(Path(path).absolute())
+
+    return replace(
+        job, source=whole(job.source), masks=tuple(map(whole, job.masks)), output=whole(job.output),
+        reference=whole(job.reference), exclude=tuple(map(whole, job.exclude)),
+    )  # fmt: skip
 
 
 _cleaner: tuple[tuple[Job, str, int], Cleaner] | None = None

@@ -4,7 +4,6 @@ import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -33,29 +32,6 @@ def where_options(command: Any) -> Any:
     for option in reversed(WHERE):
         command = option(command)
     return command
-
-
-def fraction(text: str | None, name: str) -> Fraction | None:
-    """A rate such as 24 or 24000/1001."""
-    if text is None:
-        return None
-    try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if rate <= 0:
-        raise click.BadParameter(f"must be a rate such as 24 or 24000/1001, got {text!r}", param_hint=name)
-    return rate
-
-
-def span(text: str | None) -> tuple[int, int] | None:
-    """Frames such as 100-199."""
-    if text is None:
-        return None
-    first, dash, last = text.partition("-")
-    if not (first.strip().isdigit() and (last.strip().isdigit() or not dash)):
-        raise click.BadParameter(f"must be frames such as 100-199, got {text!r}", param_hint="--frames")
-    return int(first), int(last or first)
 
 
 @contextmanager
@@ -150,12 +126,12 @@ def clean(
     if encoder == "list":
         _list_encoders()
         return
-    from vsdfvi.cleaning.jobs import CHUNK, Job
-    from vsdfvi.errors import VsdfviError
+    from vsdfvi.cleaning.jobs import CHUNK, Job, rate_of, span
+    from vsdfvi.errors import SettingError, VsdfviError
+    from vsdfvi.settings import settings_from
 
+    job: Job | None = None
     try:
-        from vsdfvi.settings import settings_from
-
         settings = settings_from([*words, *([f"preset={preset}"] if preset else [])])
         if "-" in (source, output):
             from vsdfvi.cleaning.piping import clean_pipe
@@ -164,9 +140,9 @@ def clean(
                 clean_pipe(source, masks, output, settings, quiet=quiet)
             return
         job = Job(
-            source=source, masks=masks, output=output, settings=settings, frames=span(frames), encoder=encoder,
-            ffmpeg=tuple(shlex.split(ffmpeg)), filters=filters, rate=fraction(rate, "--rate"), reference=reference,
-            exclude=exclude, chunk=CHUNK if chunk is None else chunk, report=report, keep=keep,
+            source=source, masks=masks, output=output, settings=settings, frames=span(frames) if frames else None,
+            encoder=encoder, ffmpeg=_words(ffmpeg), filters=filters, rate=rate_of(rate) if rate else None,
+            reference=reference, exclude=exclude, chunk=CHUNK if chunk is None else chunk, report=report, keep=keep,
         )  # fmt: skip
         with stopped_cleanly(f"what is done is kept in {job.work}, and the same command goes on from there"):
             if preview is not None:
@@ -174,7 +150,19 @@ def clean(
             else:
                 _clean(job, scheduler, workers or 0, overwrite=overwrite, quiet=quiet)
     except (VsdfviError, OSError) as error:
+        if job is None and isinstance(error, SettingError):  # nothing was looked at but the command
+            raise click.UsageError(str(error)) from error
         raise click.ClickException(_said(error)) from error
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """The words of a text, as a shell splits it."""
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise click.BadParameter(
+            f"must be words as a shell takes them ({error}), got {text}", param_hint="--ffmpeg"
+        ) from error
 
 
 def _said(error: Exception) -> str:
