@@ -23,7 +23,7 @@ RUN := PATH="$(BIN):$$PATH"
 PACKAGE := $(shell find vsdfvi -type f -not -name '*.pyc')
 PLUGIN := $(wildcard plugin/*.cpp plugin/*.h)
 
-.PHONY: help demo pictures test build bench gpu-check lint clean
+.PHONY: help demo pictures test build bench gpu-check lint reference dist windows clean
 
 help:
 	@echo "make demo     damage a film, repair it, measure: demo/before_after.png and one line of figures"
@@ -33,6 +33,9 @@ help:
 	@echo "make gpu-check  on a machine with a GPU: tests and benchmarks, with a Python that has PyTorch and CuPy; docs/gpu.md"
 	@echo "make build    compile the plugin into build/plugins, for use without installing:"
 	@echo "              export VAPOURSYNTH_EXTRA_PLUGIN_PATH=\$$PWD/build/plugins PYTHONPATH=\$$PWD"
+	@echo "make dist     dist/: an sdist, and wheels for Linux and, with mingw-w64, for Windows; docs/release.md"
+	@echo "make windows  the plugin for Windows into build/windows, by mingw-w64"
+	@echo "make reference  docs/reference.md and the types of vsdfvi.inpaint, from vsdfvi/settings.py"
 	@echo "make lint     check format, style and types"
 	@echo "make clean    remove what was built; the environment $(VENV) stays"
 
