@@ -8,6 +8,7 @@ VENV ?= .venv
 EXTRAS ?= test,demo
 CXX ?= g++
 export CXX
+WINDOWS_CXX ?= x86_64-w64-mingw32-g++-posix
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -62,6 +63,28 @@ lint: $(VENV)/.linters
 	$(RUN) ruff check .
 	$(RUN) mypy
 	if command -v clang-format > /dev/null; then clang-format --dry-run --Werror plugin/*.cpp plugin/*.h; fi
+
+# What the code says of its settings, for docs.
+reference: $(VENV)/.dependencies
+	PYTHONPATH=. $(BIN)/python -m vsdfvi settings --markdown > docs/reference.md
+
+# The wheel is built from the sdist, so that the sdist is known to have all that it needs.
+dist: $(VENV)/.release
+	rm -rf dist build/raw build/lib* build/bdist* build/temp*
+	$(BIN)/python -m build --no-isolation --outdir build/raw .
+	$(RUN) auditwheel repair --wheel-dir dist build/raw/*.whl
+	mv build/raw/*.tar.gz dist
+	if command -v $(WINDOWS_CXX) > /dev/null; then
+	  CXX=$(WINDOWS_CXX) $(BIN)/python -m build --wheel --no-isolation --outdir dist \
+	    --config-setting=--build-option=--plat-name=win_amd64 .
+	else
+	  echo "No wheel for Windows: $(WINDOWS_CXX) was not found. On Debian: apt-get install g++-mingw-w64-x86-64-posix" >&2
+	fi
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python tests/release/check_wheel.py dist/*linux*.whl
+
+windows: $(VENV)/.made
+	CXX=$(WINDOWS_CXX) $(BIN)/python setup.py --quiet build_plugin --folder build/windows
 
 clean:
 	rm -rf build dist demo vsdfvi.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -128,8 +151,12 @@ $(VENV)/.linters: $(VENV)/.dependencies
 	$(BIN)/python -m pip install --quiet -r <($(BIN)/python -c "$$LIST_REQUIREMENTS" dev)
 	touch $@
 
+$(VENV)/.release: $(VENV)/.dependencies
+	$(BIN)/python -m pip install --quiet -r <($(BIN)/python -c "$$LIST_REQUIREMENTS" release)
+	touch $@
+
 build/plugins/dfvi/manifest.vs: $(VENV)/.made setup.py vsdfvi/__init__.py $(PLUGIN) $(wildcard vsdfvi/kernels/*.h)
 	$(BIN)/python setup.py --quiet build_plugin
 
 .ONESHELL:
-.SILENT: $(VENV)/.made $(VENV)/.dependencies $(VENV)/.installed $(VENV)/.linters
+.SILENT: $(VENV)/.made $(VENV)/.dependencies $(VENV)/.installed $(VENV)/.linters $(VENV)/.release
