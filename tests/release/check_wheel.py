@@ -1,5 +1,7 @@
 """Installs a wheel where no checkout is, and repairs a film with it: python tests/release/check_wheel.py WHEEL
 
+With --here in the place of a wheel, what is installed beside the Python that runs this is checked, on any system.
+
 A new environment gets the wheel and VapourSynth, and takes everything else (PyTorch is large) from the environment
 that runs this. Then, from a folder of its own and without a variable that names the checkout: the plugin is the
 wheel's, a script goes through vspipe and differs from its source in the hole and nowhere else, the commands answer, and
@@ -11,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import venv
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -68,36 +71,45 @@ def clean() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key not in names}
 
 
-def check(wheel: Path, folder: Path) -> str:
-    """Return the version of what was checked, or end with a sentence."""
-    programs = environment_with(wheel, folder / "environment")
-    work = folder / "work"
-    work.mkdir()
+def check(python: str, programs: Path, root: Path, work: Path) -> str:
+    """Return the version of what was checked, or end with a sentence.
+
+    Args:
+        python: An environment's Python.
+        programs: The folder of its other programs.
+        root: What everything that is used lies in.
+        work: An empty folder.
+    """
     environment = clean()
     environment["PATH"] = os.pathsep.join([str(programs), environment["PATH"]])
     options = {"cwd": work, "env": environment}
 
+    def program(name: str) -> str:
+        if found := shutil.which(name, path=str(programs)):
+            return found
+        raise SystemExit(f"{name} must be in {programs}")
+
     def ask(question: str) -> str:
-        return run(str(programs / "python"), "-c", question, **options).decode().strip()
+        return run(python, "-c", question, **options).decode().strip()
 
     version = ask("import vsdfvi; print(vsdfvi.__version__)")
     place = ask("import vsdfvi; print(vsdfvi.__file__)")
     plugin = ask("import vapoursynth as vs; print(vs.core.dfvi.plugin_path)")
     native = ask("import vapoursynth as vs; print(*vs.core.dfvi.version)")
-    shown = run(str(programs / "vsdfvi"), "--version", **options).decode().strip()
+    shown = run(program("vsdfvi"), "--version", **options).decode().strip()
     for path in (place, plugin):
-        if not Path(path).is_relative_to(folder):
+        if not Path(path).resolve().is_relative_to(root):
             raise SystemExit(f"what is used must be the wheel's, got {path}")
     if native.split() != version.split(".")[:2] or shown != f"vsdfvi, version {version}":
         raise SystemExit(f"the version must be {version} everywhere, got {native} of the plugin and {shown!r}")
-    run(str(programs / "vsdfvi"), "settings", **options)
-    run(str(programs / "vsdfvi"), "presets", **options)
+    run(program("vsdfvi"), "settings", **options)
+    run(program("vsdfvi"), "presets", **options)
 
     frames = {}
     for repaired in (False, True):
         script = work / f"{repaired}.vpy"
         script.write_text(SCRIPT.format(repaired=repaired))
-        raw = run(str(programs / "vspipe"), str(script), "-", **options)
+        raw = run(program("vspipe"), str(script), "-", **options)
         frames[repaired] = np.frombuffer(raw, np.uint8).reshape(FRAMES, SIZE[1], SIZE[0])
     changed = frames[True] != frames[False]
     hole = np.zeros(SIZE[::-1], bool)
@@ -113,8 +125,17 @@ def check(wheel: Path, folder: Path) -> str:
 
 def main() -> None:
     for name in sys.argv[1:]:
-        with TemporaryDirectory() as folder:
-            print(f"{Path(name).name}: {check(Path(name).resolve(), Path(folder).resolve())} works without a checkout")
+        with TemporaryDirectory() as temporary:
+            folder = Path(temporary).resolve()
+            work = folder / "work"
+            work.mkdir()
+            if name == "--here":
+                python, root = sys.executable, Path(sys.prefix).resolve()
+                programs = Path(sysconfig.get_path("scripts"))
+            else:
+                programs, root = environment_with(Path(name).resolve(), folder / "environment"), folder
+                python = str(programs / "python")
+            print(f"{Path(name).name}: {check(python, programs, root, work)} works without a checkout")
 
 
 if __name__ == "__main__":
