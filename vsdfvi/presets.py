@@ -9,3 +9,13 @@ PRESETS: dict[str, dict[str, int | float | str]] = {
     "object": {"radius": 48, "dilate": 4},
 }
 """For each, what differs from the defaults. docs/settings.md says why."""
+
+PURPOSES: dict[str, str] = {
+    "dirt": "specks that are on one frame",
+    "scratch": "lines that stay where they are or wander",
+    "logo": "what stands still for long",
+    "subtitle": "letters that stay for two seconds",
+    "dropout": "lines or blocks lost on one frame",
+    "object": "people and things",
+}
+"""What each is for."""

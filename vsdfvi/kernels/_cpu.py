@@ -16,7 +16,7 @@ import numpy as np
 
 from vsdfvi.errors import EngineError
 
-LIBRARY = "libdfvi.dll" if sys.platform == "win32" else "libdfvi.so"
+LIBRARY = "libdfvi" + {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 
 _loaded: ctypes.CDLL | None = None
 _thread = threading.local()
