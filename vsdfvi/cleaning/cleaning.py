@@ -227,14 +227,19 @@ def _work_folder(job: Job, key: str) -> Iterator[Path]:
             for path in (*work.glob("chunk-*"), *work.glob("index-*")):
                 path.unlink()
             files.write_text(plan, f'{{"key": "{key}", "job": {job.as_json()}}}\n')
-        for path in work.iterdir():
-            if files.PART in path.name:
-                path.unlink(missing_ok=True)
+        _remove_parts_in(work)
         for made in (Path(job.output), job.record, job.page):
             files.remove_parts(made)
         yield work
+        _remove_parts_in(work)  # of workers that died
     finally:
         lock.release()
+
+
+def _remove_parts_in(work: Path) -> None:
+    for path in work.iterdir() if work.is_dir() else ():
+        if files.PART in path.name:
+            path.unlink(missing_ok=True)
 
 
 def _remove(work: Path) -> None:

@@ -142,15 +142,26 @@ def _beside_the_film(finish: Finish, frames: Frames, stored: str, path: Path) ->
             rest = 1
         mapped, positions = _mapped(streams, path, rest)
         command += mapped
+        # Said for one stream, it is left alone for all: else ffmpeg makes the first of several a default.
+        film = next(stream for stream in streams if stream.kind == "video")
+        command += [f"-disposition:v:{positions}", film.disposition]
         chain = _chain(finish, stored, address, shown, whole=whole)
         command += [f"-filter:v:{positions}", chain, "-map_metadata", "0", "-map_chapters", str(rest)]
         command += _encoder_arguments(finish, stored, f":v:{positions}")
         command += [f"-fps_mode:v:{positions}", "passthrough"]
-        command += [f"-enc_time_base:v:{positions}", f"{base.numerator}/{base.denominator}"]
+        tick = _tick(times, origin) * base
+        command += [f"-enc_time_base:v:{positions}", f"{tick.numerator}/{tick.denominator}"]
         if path.suffix.lower() in _BOXED and base.numerator == 1:
             command += ["-video_track_timescale", str(base.denominator)]
         command += ["-fflags", "+bitexact", *finish.ffmpeg, f"file:{path}"]
         _Running(command).end()
+
+
+def _tick(times: Sequence[int], origin: int) -> int:
+    """What all times are multiples of: of a constant rate one frame, by which an encoder says what rate that is."""
+    gaps = {later - earlier for earlier, later in pairwise(times)}
+    gap = next(iter(gaps), 1)
+    return gap if len(gaps) == 1 and (times[0] - origin) % gap == 0 else 1
 
 
 def _end_of(finish: Finish) -> int:
@@ -172,11 +183,13 @@ class _Stream:
     index: int
     kind: str
     codec: str
+    disposition: str
 
     @classmethod
     def of(cls, stream: Any) -> "_Stream":
         context = getattr(stream, "codec_context", None)
-        return cls(int(stream.index), str(stream.type), str(context.name if context is not None else ""))
+        flags = "+".join(flag.name for flag in stream.disposition)
+        return cls(int(stream.index), str(stream.type), str(context.name if context is not None else ""), flags or "0")
 
 
 def _mapped(streams: Sequence[_Stream], path: Path, rest: int) -> tuple[list[str], int]:
