@@ -79,7 +79,7 @@ def test_a_rejected_frame_is_the_source_frame_itself(scene, tmp_path):
     ("given", "sentence"),
     [
         ({"reject": "7"}, "reject must be frames of the clip, 0 to 6, got 7"),
-        ({"preset": "hair"}, "preset must be one of dirt, scratch, logo, subtitle, dropout, object, got 'hair'"),
+        ({"preset": "hair"}, "preset must be one of dirt, scratch, logo, subtitle, dropout, object, preview, got 'hair'"),
         ({"min_distance": 5, "radius": 4}, "min_distance must be at most radius, 4 frames, got 5"),
     ],
     ids=str,

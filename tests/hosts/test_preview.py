@@ -18,6 +18,7 @@ from PIL import ImageGrab
 VSPIPE = Path(vs.__file__).with_name("vspipe")
 
 WIDTH, HEIGHT, FRAMES = 320, 240, 24
+STEP = 24  # frames that vsview goes on by with Shift and Right
 FRAME_BYTES = 3 * WIDTH * HEIGHT
 COLOR = [160, 60, 200]  # an orange that no part of a window has
 
