@@ -1,4 +1,4 @@
-"""Sets of settings for the kinds of defect that people bring, and one for looking. What a call gives beside one counts more."""
+"""Sets of settings for kinds of defect, and one for looking at masks. What a call gives beside a preset counts more."""
 
 PRESETS: dict[str, dict[str, int | float | str]] = {
     "dirt": {"radius": 4, "keyframe_interval": 4},

@@ -1,6 +1,6 @@
 """Prints, as JSON, how long one waits for the first frame after loading a script, after a seek, and for the next one.
 
-    python tests/benchmarks/bench_seek.py [--repeats 1] [--threads 0] [--size 432x240] [--kind logo] [--settings NAME=VALUE]
+    python tests/benchmarks/bench_seek.py [--repeats 1] [--threads 0] [--size 432x240] [--kind logo] [--settings A=B]
 
 Each figure is of a process of its own, in which nothing has been imported or computed before: a script is loaded (the
 call of Inpaint, which imports what the settings need), the frame at one place is asked for, then that at another, far

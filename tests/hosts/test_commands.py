@@ -17,8 +17,8 @@ TAGS = dict(re.findall(r"^\| (x264|x265|SvtAv1EncApp|ffmpeg) \| `(.*)` \|$", TEX
 PACKAGES = {"SvtAv1EncApp": "svt-av1"}  # of Debian, where they have another name than the program
 FRAMES = 5
 
-# A picture that moves, with a hole that the frames beside show. Larger than the least that DNxHR takes; no PyTorch, which
-# takes longer to be imported than all else.
+# A picture that moves, with a hole that the frames beside show; larger than the least that DNxHR takes. PyTorch would
+# take longer to be imported than all else takes.
 SCRIPT = """
 import vapoursynth as vs
 core = vs.core

@@ -48,8 +48,9 @@ def test_a_host_opens_a_script_through_the_link_twice(tmp_path, editor):
     command = LINES.replace(" vsedit\n", f" {editor} {script} {frames}\n")
     environment = dict(os.environ, HOME=str(tmp_path), XDG_CONFIG_HOME=str(tmp_path))
     done = subprocess.run(
-        ["bash", "-c", f"set -eu; {command}"], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120
-    )
+        ["bash", "-c", f"set -eu; {command}"],
+        env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     scope: dict[str, vs.VideoNode] = {}
     exec(SCRIPT, scope)

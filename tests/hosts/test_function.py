@@ -1,4 +1,4 @@
-"""The plugin from a folder, and the Python function: the block of docs/hosts.md, as a program that writes scripts uses it."""
+"""The plugin from a folder, and the Python function: the block of docs/hosts.md, in a program that loads no plugins."""
 
 import os
 import re
