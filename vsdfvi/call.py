@@ -30,7 +30,7 @@ class Options(TypedDict, total=False):
     grain: float
     weights: str
     keyframe_interval: int
-    preset: Literal["", "dirt", "scratch", "logo", "subtitle", "dropout", "object"]
+    preset: Literal["", "dirt", "scratch", "logo", "subtitle", "dropout", "object", "preview"]
     reject: str
     record: str
     device: str

@@ -26,5 +26,6 @@ PURPOSES: dict[str, str] = {
     "subtitle": "letters that stay for two seconds",
     "dropout": "lines or blocks lost on one frame",
     "object": "people and things",
+    "preview": "looking at a mask: quick, and not to be kept",
 }
 """What each is for."""

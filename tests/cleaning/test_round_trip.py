@@ -1,4 +1,4 @@
-"""What goes through comes out: every stream, time, tag and sample outside the hole; and inside it what the filter gives."""
+"""What goes through comes out: streams, times, tags, samples outside the hole; and inside it what the filter gives."""
 
 import json
 import shutil
@@ -7,10 +7,8 @@ import subprocess
 import films
 import numpy as np
 import pytest
-import vapoursynth as vs
 from clips import planes_of
 
-from vsdfvi.cleaning.encoders import ffmpeg_program
 from vsdfvi.cleaning.masks import open_mask
 from vsdfvi.cleaning.opening import open_film
 
