@@ -212,6 +212,19 @@ def test_paths_are_what_the_lines_say():
     assert list(drawn.table[1][-2:]) == ["\N{EN DASH}"] * 2
 
 
+def test_lines_of_means_have_few_steps():
+    # 3000 frames in columns of two; ten columns are a step. In every second step one frame of 20 has a hole.
+    lines = [line(number, traced=200 * (number % 40 == 0), mean=0.5, lowest=0.5) for number in range(3000)]
+    tally = tally_of([{**each, "mean_confidence": 0.5 if each["traced"] else None} for each in lines], 3000)
+    drawn = timeline(tally, [], 1000, None)
+    assert drawn.frames_each == "up to 2 frames"
+    assert (
+        drawn.mean
+        == "M0 950" + "".join(f"H{10 * step}V{1000 if step % 2 else 950}" for step in range(1, 150)) + "H1500"
+    )
+    assert drawn.confidence == "".join(f"M{20 * step} 500H{20 * step + 10}" for step in range(75))
+
+
 def test_a_band_goes_along_its_neighbours_and_back():
     lines = [line(0, traced=1, mean=0.9, lowest=0.8), line(1, traced=1, mean=0.7, lowest=0.1)]
     tally = tally_of(lines, 2)

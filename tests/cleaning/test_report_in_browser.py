@@ -344,7 +344,7 @@ def test_a_finger_held_on_it_shows_the_counterpart_alone(browser):
     canvas = find(browser, ".frame:not([hidden]) .canvas")
     before = find(browser, '.frame:not([hidden]) figure[data-kind="before"]')
     finger = ActionBuilder(browser, mouse=PointerInput("touch", "finger"))
-    finger.pointer_action.move_to(canvas).pointer_down()
+    finger.pointer_action.move_to(canvas).pointer_down().move_to(canvas, 20, 0)
     finger.perform()
     assert visible(browser, before)
     assert "wiping" not in canvas.get_attribute("class")

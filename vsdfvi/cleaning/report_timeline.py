@@ -14,6 +14,7 @@ HEIGHT = 1000
 _STACKED = ("invented", "traced", "reference", "recovered")  # from the ground up: what is looked for stands on it
 _ROWS = 48  # of the table
 _TICKS = 5
+_STEPS = 150  # of a line: with one for each column it would be as wide as it jumps, and cover what lies below
 _MARK_WIDTH = 3  # percent of the timeline: the width of a number on a screen of 700 pixels
 
 
@@ -45,9 +46,9 @@ class Timeline:
         columns: Width of the drawings.
         top: Share of the frame at the upper edge, in percent.
         areas: Name of the origin, and the closed path under its upper edge. Each covers those that follow it.
-        mean: Path of the mean hole.
+        mean: Path of the mean hole, in ``_STEPS`` at most.
         band: Closed path between the lowest and the mean confidence.
-        confidence: Path of the mean confidence.
+        confidence: Path of the mean confidence, in as many.
         readings: For each column, what the pointer over it reads: a sentence.
         table: Rows of cells: the same in fewer parts.
     """
@@ -86,6 +87,7 @@ def timeline(tally: Tally, worst: Sequence[FrameLine], area: int, rate: Fraction
         below = [ORIGINS.index(name) for name in present[:layer]]
         edge = [height(sum(_shown(column)[origin] for origin in below)) for column in columns]
         areas.append((present[layer - 1], _area(edge)))
+    parts = _parts_of(columns)
     frames_each = -(-tally.frames // len(columns))
     return Timeline(
         columns=len(columns),
@@ -93,9 +95,9 @@ def timeline(tally: Tally, worst: Sequence[FrameLine], area: int, rate: Fraction
         top=f"{top:g} %",
         middle=f"{top / 2:g} %",
         areas=areas,
-        mean=_line([height(column.hole / column.frames) if column.frames else None for column in columns]),
+        mean=_line([height(part.hole / part.frames) if part.frames else None for part in parts]),
         band=_band(columns),
-        confidence=_line([None if column.mean is None else _height_of(column.mean) for column in columns]),
+        confidence=_line([None if part.mean is None else _height_of(part.mean) for part in parts]),
         marks=_marks(tally, worst),
         ticks=_ticks(tally.frames, rate),
         readings="\n".join(_reading(column, area, rate) for column in columns),
@@ -116,6 +118,13 @@ def _marks(tally: Tally, worst: Sequence[FrameLine]) -> list[Mark]:
 def _shown(column: Column) -> tuple[int, ...]:
     """Pixels of each origin in the frame that stands for a column: a mean would hide a single bad one."""
     return column.worst.counts if column.worst else (0,) * len(ORIGINS)
+
+
+def _parts_of(columns: Sequence[Column]) -> list[Column]:
+    """For each column the sum of it and its neighbours: of ``_STEPS`` parts at most."""
+    width = -(-len(columns) // _STEPS)
+    parts = [merged(columns[first : first + width]) for first in range(0, len(columns), width)]
+    return [parts[place // width] for place in range(len(columns))]
 
 
 def _height_of(value: float) -> int:
