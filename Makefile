@@ -8,6 +8,7 @@ VENV ?= .venv
 EXTRAS ?= test,demo
 CXX ?= g++
 export CXX
+WINDOWS_CXX ?= x86_64-w64-mingw32-g++-posix
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -23,7 +24,7 @@ RUN := PATH="$(BIN):$$PATH"
 PACKAGE := $(shell find vsdfvi -type f -not -name '*.pyc')
 PLUGIN := $(wildcard plugin/*.cpp plugin/*.h)
 
-.PHONY: help demo pictures test build bench gpu-check lint clean
+.PHONY: help demo pictures test build bench gpu-check lint reference dist windows clean
 
 help:
 	@echo "make demo     damage a film, repair it, measure: demo/before_after.png and one line of figures"
@@ -33,6 +34,9 @@ help:
 	@echo "make gpu-check  on a machine with a GPU: tests and benchmarks, with a Python that has PyTorch and CuPy; docs/gpu.md"
 	@echo "make build    compile the plugin into build/plugins, for use without installing:"
 	@echo "              export VAPOURSYNTH_EXTRA_PLUGIN_PATH=\$$PWD/build/plugins PYTHONPATH=\$$PWD"
+	@echo "make dist     dist/: an sdist, and wheels for Linux and, with mingw-w64, for Windows; docs/release.md"
+	@echo "make windows  the plugin for Windows into build/windows, by mingw-w64"
+	@echo "make reference  docs/reference.md and the types of vsdfvi.inpaint, from vsdfvi/settings.py"
 	@echo "make lint     check format, style and types"
 	@echo "make clean    remove what was built; the environment $(VENV) stays"
 
@@ -59,6 +63,28 @@ lint: $(VENV)/.linters
 	$(RUN) ruff check .
 	$(RUN) mypy
 	if command -v clang-format > /dev/null; then clang-format --dry-run --Werror plugin/*.cpp plugin/*.h; fi
+
+# What the code says of its settings, for docs.
+reference: $(VENV)/.dependencies
+	PYTHONPATH=. $(BIN)/python -m vsdfvi settings --markdown > docs/reference.md
+
+# The wheel is built from the sdist, so that the sdist is known to have all that it needs.
+dist: $(VENV)/.release
+	rm -rf dist build/raw build/lib* build/bdist* build/temp*
+	$(BIN)/python -m build --no-isolation --outdir build/raw .
+	$(RUN) auditwheel repair --wheel-dir dist build/raw/*.whl
+	mv build/raw/*.tar.gz dist
+	if command -v $(WINDOWS_CXX) > /dev/null; then
+	  CXX=$(WINDOWS_CXX) $(BIN)/python -m build --wheel --no-isolation --outdir dist \
+	    --config-setting=--build-option=--plat-name=win_amd64 .
+	else
+	  echo "No wheel for Windows: $(WINDOWS_CXX) was not found. On Debian: apt-get install g++-mingw-w64-x86-64-posix" >&2
+	fi
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python tests/release/check_wheel.py dist/*linux*.whl
+
+windows: $(VENV)/.made
+	CXX=$(WINDOWS_CXX) $(BIN)/python setup.py --quiet build_plugin --folder build/windows
 
 clean:
 	rm -rf build dist demo vsdfvi.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -125,8 +151,12 @@ $(VENV)/.linters: $(VENV)/.dependencies
 	$(BIN)/python -m pip install --quiet -r <($(BIN)/python -c "$$LIST_REQUIREMENTS" dev)
 	touch $@
 
+$(VENV)/.release: $(VENV)/.dependencies
+	$(BIN)/python -m pip install --quiet -r <($(BIN)/python -c "$$LIST_REQUIREMENTS" release)
+	touch $@
+
 build/plugins/dfvi/manifest.vs: $(VENV)/.made setup.py vsdfvi/__init__.py $(PLUGIN) $(wildcard vsdfvi/kernels/*.h)
 	$(BIN)/python setup.py --quiet build_plugin
 
 .ONESHELL:
-.SILENT: $(VENV)/.made $(VENV)/.dependencies $(VENV)/.installed $(VENV)/.linters
+.SILENT: $(VENV)/.made $(VENV)/.dependencies $(VENV)/.installed $(VENV)/.linters $(VENV)/.release

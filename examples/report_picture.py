@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from picture_cases import Case
 from PIL import Image
 
-SIZE = (1400, 1790)  # pixels of the page, from its top: down to the list of the worst frames
-WINDOW = 680  # pixels, height of the window that the page goes by: its stage takes a share of that
+SIZE = (1400, 1750)  # pixels of the page, from its top: down to the list of the worst frames
+WINDOW = 640  # pixels, height of the window that the page goes by: its stage takes a share of that
 WIDTH = 1000  # pixels of the picture
 
 Picture = NDArray[np.uint8]

@@ -116,6 +116,7 @@ PyObject *EngineThread::hostCall()
 
 EngineThread::EngineThread()
 {
+    stayLoaded();
     std::thread thread([this] { serve(); });
     const std::lock_guard<std::mutex> lock(mutex_);
     self_ = thread.get_id();

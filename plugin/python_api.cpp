@@ -4,7 +4,9 @@
 #include <string>
 
 #ifdef _WIN32
-#define NOMINMAX
+#ifndef NOMINMAX
+#define NOMINMAX  // some compilers have it set already
+#endif
 #define PSAPI_VERSION 2
 #include <windows.h>
 #include <psapi.h>
@@ -21,7 +23,7 @@ namespace
 
 #ifdef _WIN32
 
-// Not tried yet: the project is built and tested on Linux only.
+// Every module is asked: Python's DLL has its version in its name, and python3.dll forwards the stable part alone.
 void *findSymbol(const char *name)
 {
     DWORD bytes = 0;
@@ -110,6 +112,14 @@ std::string libraryPath()
     return path;
 }
 
+void stayLoaded()
+{
+    HMODULE self = nullptr;
+    if (!GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN,
+                            reinterpret_cast<LPCWSTR>(&libraryPath), &self))
+        throw std::runtime_error("the plugin's library must stay loaded, got error " + std::to_string(GetLastError()));
+}
+
 #else
 
 std::string libraryPath()
@@ -118,6 +128,14 @@ std::string libraryPath()
     if (!dladdr(reinterpret_cast<void *>(&libraryPath), &info) || !info.dli_fname)
         throw std::runtime_error("the plugin's own file was not found by dladdr");
     return info.dli_fname;
+}
+
+void stayLoaded()
+{
+    if (!dlopen(libraryPath().c_str(), RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE)) {
+        const char *why = dlerror();
+        throw std::runtime_error(std::string("the plugin's library must stay loaded, got ") + (why ? why : "nothing"));
+    }
 }
 
 #endif

@@ -101,4 +101,7 @@ private:
 // The file that this code was loaded from, UTF-8.
 std::string libraryPath();
 
+// Keep this library in the process to its end: hosts close a plugin with every core, and our thread lives on in it.
+void stayLoaded();
+
 }  // namespace dfvi

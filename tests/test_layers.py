@@ -8,11 +8,13 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "vsdfvi"
 
-FOUNDATION = {"errors", "settings", "presets"}
+FOUNDATION = {"errors", "rules", "settings", "presets"}
 COMPUTING = FOUNDATION | {"kernels", "networks", "frames"}
 MAY_IMPORT = {
     "errors": set(),
-    "settings": {"errors", "presets"},
+    "rules": set(),
+    "call": set(),
+    "settings": {"errors", "presets", "rules"},
     "presets": set(),
     "kernels": FOUNDATION,
     "networks": FOUNDATION | {"kernels"},
@@ -55,7 +57,7 @@ def test_imports_point_down(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_only_the_face_and_the_command_line_know_vapoursynth(path):
-    if layer_of(path) in ("__init__", "cli", "films", "evaluation", "cleaning"):
+    if layer_of(path) in ("__init__", "call", "cli", "films", "evaluation", "cleaning"):
         return
     assert not {name for name in imported(path) if name.split(".")[0] == "vapoursynth"}
 

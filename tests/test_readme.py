@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from vsdfvi.settings import Settings
+from vsdfvi.settings import Settings, rule_of
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+RULES = {field.name: rule_of(field) for field in fields(Settings)}
 DEFAULTS = {field.name: field.default for field in fields(Settings)}
 KINDS = {int: "int", float: "float", str: "data"}  # as VapourSynth calls them
 
@@ -37,3 +38,11 @@ def test_a_row_states_the_default_and_why(name):
     stated = "none" if value == "" else f"`{value}`" if isinstance(value, str) else f"{value:g}"
     assert default == stated
     assert why
+
+
+@pytest.mark.parametrize("name", [name for name in DEFAULTS if name != "view"])
+def test_a_row_states_the_unit_and_the_range(name):
+    unit, allowed, *_ = [cell.strip() for cell in f" {ROWS[name]}".split(" | ")]
+    assert unit == RULES[name].unit or (name, unit) == ("grain", "share")
+    # The largest that any radius allows; the rule that joins the two is in the settings' tests.
+    assert allowed == RULES[name].range.replace("128", "`radius`" if name == "min_distance" else "128")

@@ -1,15 +1,19 @@
 """Flow-guided video inpainting for VapourSynth."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 if TYPE_CHECKING:
     import vapoursynth
+
+    from vsdfvi.call import Options
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "inpaint"]
 
 
-def inpaint(clip: "vapoursynth.VideoNode", mask: "vapoursynth.VideoNode", **settings: Any) -> "vapoursynth.VideoNode":
+def inpaint(
+    clip: "vapoursynth.VideoNode", mask: "vapoursynth.VideoNode", **settings: "Unpack[Options]"
+) -> "vapoursynth.VideoNode":
     """Return the clip with its hole filled: ``core.dfvi.Inpaint(clip, mask, ...)``, nothing more.
 
     Args:

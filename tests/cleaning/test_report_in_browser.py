@@ -15,6 +15,8 @@ from vsdfvi.cleaning.report_tally import SHEET, WORST, tally_of
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
+from selenium.webdriver.common.actions.action_builder import ActionBuilder  # noqa: E402
+from selenium.webdriver.common.actions.pointer_input import PointerInput  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 
@@ -198,6 +200,15 @@ def test_zoomed_arrows_scroll_the_picture_that_has_the_focus(browser, worst):
     assert browser.execute_script("return document.activeElement.parentElement.id") == f"frame-{worst[1]}"
 
 
+def test_arrows_scroll_a_table_that_has_the_focus(browser, worst):
+    find(browser, "#timeline summary").click()
+    browser.execute_script("document.querySelector('#timeline .scroll').focus()")
+    press(browser, Keys.ARROW_RIGHT)
+    assert shown(browser)[0] == worst[0]
+    press(browser, "j")
+    assert shown(browser)[0] == worst[1]
+
+
 def test_w_switches_the_swap_off(browser):
     press(browser, "w")
     assert "swap under pointer" not in pressed(browser)
@@ -327,6 +338,18 @@ def test_held_down_the_counterpart_is_seen_alone(browser):
     assert (visible(browser, before), clip()) == (True, "none")
     ActionChains(browser).release().perform()
     assert clip() != "none"
+
+
+def test_a_finger_held_on_it_shows_the_counterpart_alone(browser):
+    canvas = find(browser, ".frame:not([hidden]) .canvas")
+    before = find(browser, '.frame:not([hidden]) figure[data-kind="before"]')
+    finger = ActionBuilder(browser, mouse=PointerInput("touch", "finger"))
+    finger.pointer_action.move_to(canvas).pointer_down()
+    finger.perform()
+    assert visible(browser, before)
+    assert "wiping" not in canvas.get_attribute("class")
+    finger.clear_actions()
+    assert not visible(browser, before)
 
 
 def test_the_contact_sheet_swaps_too(browser):

@@ -41,4 +41,5 @@ def test_without_a_name_all_are_printed():
 def test_an_unknown_name_is_refused():
     answer = CliRunner().invoke(main, ["presets", "hair"])
     assert answer.exit_code == 1
-    assert answer.output == "Error: NAME must be one of dirt, scratch, logo, subtitle, dropout, object, got 'hair'\n"
+    names = "dirt, scratch, logo, subtitle, dropout, object, preview"
+    assert answer.output == f"Error: NAME must be one of {names}, got 'hair'\n"

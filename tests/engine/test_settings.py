@@ -115,7 +115,7 @@ def test_a_preset_is_one_of_those_there_are():
     for name in ("", *PRESETS):
         assert Settings(preset=name).preset == name
     for name in ("Dirt", "hair", 3, None):
-        rule = "preset must be one of dirt, scratch, logo, subtitle, dropout, object"
+        rule = "preset must be one of dirt, scratch, logo, subtitle, dropout, object, preview"
         assert refusal(preset=name) == f"{rule}, got {name!r}"
 
 

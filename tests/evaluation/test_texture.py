@@ -92,3 +92,22 @@ def test_a_score_sets_the_result_beside_the_truth():
     assert abs(figures["grain_still_truth"]) < 0.05
     assert figures["grain"] == pytest.approx(1, abs=0.05)
     assert not {"psnr", "ssim65", "ewarp"} & set(figures)
+
+
+def test_grain_is_told_from_edges_where_the_picture_is_flat():
+    """A fill with the truth's grain and without its edges lacks most of the finest energy, and none of the grain."""
+    grain = grains(7, 1)[0]
+    edges = np.zeros(SIZE, np.float32)
+    edges[:, SIZE[1] // 2 :: 4] = 90  # the right half is a fence, the left is a wall
+    score = Score(whole=False)
+    score.add(picture(grain), picture(grain + edges), np.ones(SIZE, bool), None)
+    figures = score.figures()
+    assert figures["grain"] < 0.2
+    assert figures["grain_flat"] == pytest.approx(1, abs=0.02)
+
+
+def test_grain_that_is_missing_is_missed_where_the_picture_is_flat():
+    grain = grains(8, 1)[0]
+    score = Score(whole=False)
+    score.add(picture(grain / 2), picture(grain), HOLE, None)
+    assert score.figures()["grain_flat"] == pytest.approx(1 / 4, abs=0.05)

@@ -41,7 +41,7 @@ def results():
 
 def builds():
     """Return the libraries that lie beside the one in use."""
-    return sorted(Path(library()._name).parent.glob("libdfvi*.so"))
+    return sorted(Path(library()._name).parent.glob(f"libdfvi*{Path(_cpu.LIBRARY).suffix}"))
 
 
 def runs_here(path):

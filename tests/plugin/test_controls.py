@@ -11,6 +11,7 @@ import vapoursynth as vs
 from tolerance import assert_same_bits
 
 from vsdfvi.frames.pixels import Frame
+from vsdfvi.presets import PRESETS
 
 SETTINGS = {"completion": "laplace", "scene_threshold": 0, "radius": 4, "keyframe_interval": 3, "threads": 1}
 
@@ -79,7 +80,7 @@ def test_a_rejected_frame_is_the_source_frame_itself(scene, tmp_path):
     ("given", "sentence"),
     [
         ({"reject": "7"}, "reject must be frames of the clip, 0 to 6, got 7"),
-        ({"preset": "hair"}, "preset must be one of dirt, scratch, logo, subtitle, dropout, object, got 'hair'"),
+        ({"preset": "hair"}, f"preset must be one of {', '.join(PRESETS)}, got 'hair'"),
         ({"min_distance": 5, "radius": 4}, "min_distance must be at most radius, 4 frames, got 5"),
     ],
     ids=str,

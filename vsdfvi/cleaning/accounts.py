@@ -125,34 +125,40 @@ def report(
     from vsdfvi.cleaning.report import Pictures, Run, write_report
 
     pictured = Pictured(material.clip, patches.patch)
+    first, last = patches.span
 
-    def pictures(n: int) -> Pictures:
+    def pictures(shown: int) -> Pictures:
+        n = first + shown
         return Pictures(pictured.before(n), pictured.after(n), pictured.confidence(n), pictured.invented(n))
 
+    # Numbered as in the output: that is what the reader opens beside it.
+    lines = ({**line, "frame": line["frame"] - first} for line in patches.lines())
     computed, seconds = speed
     clip = material.clip
+    part = "" if last - first + 1 == len(clip) else f", frames {first} to {last}"
     run = Run(
         title=Path(job.output).name,
-        source=job.source,
+        source=job.source + part,
         output=job.output,
-        frames=len(clip),
+        frames=last - first + 1,
         size=(clip.width, clip.height),
         rate=Fraction(clip.fps.numerator, clip.fps.denominator) if clip.fps else None,
         header=header,
         seconds=seconds,
         computed=computed,
-        files=[*_digests(job), *((each["file"], each["sha256"]) for each in named[:1])],
+        files=[*_digests(job), *((f"output: {each['file']}", each["sha256"]) for each in named[:1])],
     )
-    write_report(job.page, run, patches.lines(), pictures)
+    write_report(job.page, run, lines, pictures)
 
 
 def _digests(job: Job) -> list[tuple[str, str]]:
     """Name and SHA-256 of what was read, where it is one file."""
     found = []
-    for path in (job.source, *(spec for spec in job.masks if not is_made(spec)), job.reference):
+    masks = [("mask", spec) for spec in job.masks if not is_made(spec)]
+    for role, path in (("source", job.source), *masks, ("reference", job.reference)):
         try:
             if path and sequence_of(path) is None and Path(path).is_file():
-                found.append((Path(path).name, sha256_of(Path(path))))
+                found.append((f"{role}: {Path(path).name}", sha256_of(Path(path))))
         except FormatError:
             continue
     return found

@@ -342,6 +342,11 @@ class Patches:
             self._open[1].__exit__()
             self._open = None
 
+    @property
+    def span(self) -> tuple[int, int]:
+        """First and last frame, both included."""
+        return self._chunks[0].first, self._chunks[-1].last
+
     def patch(self, n: int) -> Patch | None:
         """What replaces the hole of frame n; None where it is its source."""
         first, size = self._chunks[0].first, self._chunks[0].last - self._chunks[0].first + 1

@@ -167,7 +167,8 @@ def open_film(path: str, index: Path | None = None, rate: Fraction | None = None
         clip = clip.std.AssumeFPS(fpsnum=rate.numerator, fpsden=rate.denominator)
         return Opened(clip, (), Fraction(rate.denominator, rate.numerator))
     base = Fraction(int(opened["timebasenum"]), int(opened["timebaseden"]))
-    return Opened(clip, tuple(opened["timestamps"]), base)
+    times = opened["timestamps"]  # of a single frame, a number and no list
+    return Opened(clip, (times,) if isinstance(times, int) else tuple(times), base)
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -101,7 +101,7 @@ document.addEventListener("DOMContentLoaded", () => {
       hold(false);
     };
     canvas.addEventListener("pointermove", (event) => {
-      if (!state.wipes || event.pointerType === "touch") return;
+      if (event.pointerType === "touch") return;
       const box = canvas.getBoundingClientRect();
       const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
       canvas.style.setProperty("--cut", `${100 * share}%`);

@@ -338,7 +338,8 @@ def _plugin() -> Iterator[Row]:
     folders = [Path(vapoursynth.get_plugin_dir()) / "dfvi"]
     if extra := os.environ.get("VAPOURSYNTH_EXTRA_PLUGIN_PATH"):
         folders.append(Path(extra))
-    files = sorted(file for folder in folders for file in folder.rglob("libdfvi.*") if file.suffix in (".so", ".dll"))
+    endings = (".so", ".dll", ".dylib")
+    files = sorted(file for folder in folders for file in folder.rglob("libdfvi.*") if file.suffix in endings)
     reason = ""
     if files:
         try:

@@ -14,6 +14,7 @@ COMMANDS = {
     "doctor": "vsdfvi.cli.doctor",
     "evaluate": "vsdfvi.cli.evaluate",
     "presets": "vsdfvi.cli.presets",
+    "settings": "vsdfvi.cli.settings",
     "train": "vsdfvi.cli.train",
     "verify": "vsdfvi.cli.verify",
 }

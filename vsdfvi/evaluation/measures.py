@@ -11,7 +11,7 @@ from skimage.metrics import structural_similarity
 from vsdfvi.evaluation.borders import Border
 from vsdfvi.evaluation.mean import Mean
 from vsdfvi.evaluation.motion import Hole, Motion, Picture, luma_of
-from vsdfvi.evaluation.texture import Repetition, fine_of
+from vsdfvi.evaluation.texture import Repetition, fine_of, flat
 
 PSNR_LIMIT = 100.0
 """dB that count for equal pictures, so that a mean over frames is a number."""
@@ -106,6 +106,7 @@ class Score:
         self._ssim = {window: Mean() for window in WINDOWS}
         self._square, self._absolute, self._flicker = Mean(), Mean(), Mean()
         self._grain = Mean(), Mean()
+        self._grain_flat = Mean(), Mean()
         self._repetition = Repetition(), Repetition()
         self._warp = WarpError()
         self._before: tuple[NDArray[np.float32], Hole] | None = None
@@ -127,15 +128,20 @@ class Score:
             self._flicker.add(np.abs(error[either] - self._before[0][either]))
         self._before = error, hole
         lumas = luma_of(found), luma_of(truth)
-        for luma, energy, repetition in zip(lumas, self._grain, self._repetition, strict=True):
+        calm = hole & flat(lumas[1]) if hole.any() else hole
+        for luma, energy, energy_flat, repetition in zip(
+            lumas, self._grain, self._grain_flat, self._repetition, strict=True
+        ):
             fine = fine_of(luma)
             energy.add(fine[hole] ** 2)
+            energy_flat.add(fine[calm] ** 2)
             repetition.add(fine, hole, motion)
         self.border.add(*lumas, hole)
 
     def figures(self) -> dict[str, float]:
         """The figures by name; what nothing was there for is not a number."""
         found, truth = (mean.value for mean in self._grain)
+        found_flat, truth_flat = (mean.value for mean in self._grain_flat)
         ours, theirs = self._repetition
         border = self.border
         whole = {
@@ -152,6 +158,7 @@ class Score:
             "ring": border.ring,
             "step": border.step / border.step_truth if border.step_truth > 0 else float("nan"),
             "grain": found / truth if truth > 0 else float("nan"),
+            "grain_flat": found_flat / truth_flat if truth_flat > 0 else float("nan"),
             "grain_still": ours.still,
             "grain_still_truth": theirs.still,
             "grain_along": ours.along,

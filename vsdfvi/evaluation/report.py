@@ -22,6 +22,7 @@ COLUMNS = {
     "step": ("step", ".3f"),
     "step_random": ("step, random", ".3f"),
     "grain": ("grain", ".3f"),
+    "flat": ("grain_flat", ".3f"),
     "grain_still": ("still", ".3f"),
     "grain_still_truth": ("still, truth", ".3f"),
     "grain_along": ("along", ".3f"),

@@ -9,7 +9,7 @@ from typing import Any
 
 FIGURES = (
     "psnr", "ssim65", "ssim7", "hole_psnr", "hole_mae", "epe", "epe_visible", "ewarp", "ewarp_hole", "ewarp_truth",
-    "flicker", "ring", "step", "step_random", "grain", "grain_still", "grain_still_truth", "grain_along",
+    "flicker", "ring", "step", "step_random", "grain", "grain_flat", "grain_still", "grain_still_truth", "grain_along",
     "grain_along_truth", "traced", "traced_right", "wrong", "risk", "changed_outside", "fps", "peak_mib",
 )  # fmt: skip
 OK = "ok"

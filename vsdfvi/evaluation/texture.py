@@ -8,11 +8,26 @@ from vsdfvi.evaluation.motion import Hole, Luma, Motion, Picture, luma_of
 
 GRAIN_SIGMA = 1.5  # pixels: what a Gaussian of this deviation takes away is grain and finest texture
 
+FLAT_SHARE = 0.3
+"""Share of a frame that counts as flat."""
+
 
 def fine_of(luma: Luma) -> Luma:
     """What of a luma is finer than a Gaussian lets through. Its mean is near 0."""
     smooth = cv2.GaussianBlur(luma, (0, 0), GRAIN_SIGMA, borderType=cv2.BORDER_REFLECT_101)
     return luma - smooth.astype(np.float32, copy=False)
+
+
+def flat(truth: Luma) -> Hole:
+    """Where a clean picture has least structure: there its finest texture is grain, and elsewhere edges outweigh that.
+
+    Structure is the slope of what is not fine, averaged twice as widely as that: no pixel is chosen for its own grain.
+    """
+    smooth = truth - fine_of(truth)
+    down, right = np.gradient(smooth.astype(np.float32, copy=False))
+    slope = cv2.GaussianBlur(np.hypot(down, right), (0, 0), 2 * GRAIN_SIGMA, borderType=cv2.BORDER_REFLECT_101)
+    calm: Hole = slope <= np.quantile(slope, FLAT_SHARE)
+    return calm
 
 
 def grain(picture: Picture, hole: Hole) -> NDArray[np.float32]:

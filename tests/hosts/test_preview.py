@@ -18,8 +18,10 @@ from PIL import ImageGrab
 VSPIPE = Path(vs.__file__).with_name("vspipe")
 
 WIDTH, HEIGHT, FRAMES = 320, 240, 24
+STEP = 24  # frames that vsview goes on by with Shift and Right
 FRAME_BYTES = 3 * WIDTH * HEIGHT
 COLOR = [160, 60, 200]  # an orange that no part of a window has
+OTHER_COLOR = [120, 150, 60]
 
 # A white box in a picture, and what becomes of it. What happens is noted in a journal, whatever process it is in.
 SCRIPT = f"""
@@ -35,17 +37,20 @@ def note(line):
 def even(n):
     return core.std.BlankClip(format=vs.YUV444P8, width={WIDTH}, height={HEIGHT}, length=1, color={COLOR})
 
+def turning(n):
+    return even(n) if n > {STEP} // 2 else even(n).std.BlankClip(color={OTHER_COLOR})
+
 def moving(n):
     colors = [[40 + 37 * k % 180, 60 + 53 * k % 130, 80 + 29 * k % 110] for k in range({WIDTH} // 8)]
     bands = [core.std.BlankClip(format=vs.YUV444P8, width=16, height={HEIGHT}, length=1, color=c) for c in colors]
     return core.std.StackHorizontal(bands).std.Crop(left=3 * n, right={WIDTH} - 3 * n)
 
-picture = core.std.Splice([<picture>(n) for n in range({FRAMES})])
+picture = core.std.Splice([<picture>(n) for n in range(<frames>)])
 mask = core.std.BlankClip(format=vs.GRAY8, width=40, height=60, length=1, color=255)
 mask = mask.std.AddBorders(150, {WIDTH} - 190, 90, {HEIGHT} - 150)
-damaged = core.std.MaskedMerge(picture, picture.std.BlankClip(color=[235, 128, 128]), mask * {FRAMES})
+damaged = core.std.MaskedMerge(picture, picture.std.BlankClip(color=[235, 128, 128]), mask * <frames>)
 damaged = damaged.std.SetFrameProps(_Matrix=1, _Transfer=1, _Primaries=1, _Range=0)
-repaired = damaged.dfvi.Inpaint(mask)
+repaired = damaged.dfvi.Inpaint(mask<settings>)
 
 def shown(n, f):
     note(f"frame {{n}}")
@@ -88,8 +93,11 @@ class Stage:
         for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"):
             self.environment[name] = str(folder)
 
-    def write(self, end: str, picture: str = "moving", seconds: float = 0) -> Path:
+    def write(
+        self, end: str, picture: str = "moving", seconds: float = 0, frames: int = FRAMES, settings: str = ""
+    ) -> Path:
         text = SCRIPT.replace("<picture>", picture).replace("<journal>", str(self.journal))
+        text = text.replace("<frames>", str(frames)).replace("<settings>", f", {settings}" if settings else "")
         slow = SLOW.replace("<seconds>", str(seconds)) if seconds else ""
         script = self.folder / "script.vpy"
         script.write_text(text + slow + end + "\n", encoding="utf-8")
@@ -212,6 +220,20 @@ def test_vsview_shows_steps_reloads_and_ends(stage, screen):
         previewer.until_noted("loaded", times=2, key="ctrl+r")
         previewer.until_noted(stage.noted()[-2], times=2)  # the frame it stood at
         previewer.until(previewer.shows_the_repaired_picture, "repaired picture after the reload")
+        assert previewer.close() == (0, [])
+
+
+def test_vsview_shows_a_frame_that_was_sought(stage, screen):
+    script = stage.write("output.set_output()", picture="turning", frames=2 * STEP, settings='preset="preview"')
+    with Previewer(stage, screen, script) as previewer:
+        previewer.until_noted("frame 0")
+        assert not previewer.shows_the_repaired_picture()
+        began = time.monotonic()
+        previewer.until_noted(f"frame {STEP}", key="shift+Right")
+        previewer.until(previewer.shows_the_repaired_picture, "repaired picture")
+        print(f"vsview, {WIDTH}x{HEIGHT}: {time.monotonic() - began:.1f} s from the key to the picture")
+        # It went there at once, and nothing was made on the way.
+        assert [line for line in stage.noted() if line.startswith("frame")] == ["frame 0", f"frame {STEP}"]
         assert previewer.close() == (0, [])
 
 
