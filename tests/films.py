@@ -70,8 +70,17 @@ def run_ffmpeg(*words: str, sent: bytes = b"") -> bytes:
     return answer.stdout
 
 
+def pixel_format(path: Path | str) -> str:
+    """How a film's samples are stored, as ffmpeg names it."""
+    import av
+
+    with av.open(f"file:{path}") as container:
+        return str(container.streams.video[0].codec_context.pix_fmt)
+
+
 def samples_of(path: Path | str, samples: str = "yuv420p") -> np.ndarray:
     """All samples of a film's picture, as they are stored, one row of uint8 a frame."""
+    assert pixel_format(path) == samples
     raw = run_ffmpeg("-i", f"file:{path}", "-map", "0:v:0", "-fps_mode", "passthrough", "-f", "rawvideo",
                      "-pix_fmt", samples, "-")  # fmt: skip
     count = sum(1 for line in run_ffmpeg("-i", f"file:{path}", "-map", "0:v:0", "-fps_mode", "passthrough",

@@ -1,8 +1,12 @@
-"""What goes through comes out: streams, times, tags, samples outside the hole; and inside it what the filter gives."""
+"""What goes in comes out: streams, times, tags, samples outside the hole; and inside it what the filter gives."""
 
 import json
+import re
 import shutil
 import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
 
 import films
 import numpy as np
@@ -30,7 +34,9 @@ MAY_DIFFER = {
         "tags.DURATION": "the end of the last packet, which programs round this way or that",
         "tags.ENCODER": "names the encoder",
         "tags.encoder": "names the encoder",
-        "level": "of FFV1: it tells its arguments",
+        "field_order": "of FFV1: it says progressive where nothing was said",
+        "codec_tag": "of FFV1 in Matroska, which has two names for it",
+        "codec_tag_string": "of FFV1 in Matroska, which has two names for it",
     },
     "chapter": {"id": "Matroska numbers them as it likes"},
     "packet": {"size": "of the picture, which is encoded anew", "pos": "follows from sizes",
@@ -49,6 +55,11 @@ def flat(facts: dict, before: str = "") -> dict[str, object]:
     for name, value in facts.items():
         if isinstance(value, dict):
             found |= flat(value, f"{before}{name}.")
+        elif isinstance(value, list):
+            listed = sorted(value, key=lambda each: str(each.get("side_data_type")))
+            found |= flat({str(number): each for number, each in enumerate(listed)}, f"{before}{name}.")
+        elif isinstance(value, str) and re.fullmatch(r"\d+/[1-9]\d*", value):
+            found[before + name] = round(float(Fraction(value)), 9)  # programs write one number in several ways
         else:
             found[before + name] = value
     return found
@@ -59,7 +70,7 @@ def probed(path) -> dict[str, list[dict]]:
     command = ["ffprobe", "-v", "error", "-show_format", "-show_streams", "-show_chapters", "-show_packets",
                "-show_data_hash", "md5", "-of", "json", f"file:{path}"]  # fmt: skip
     told = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    packets = sorted(told["packets"], key=lambda packet: (packet["stream_index"], float(packet.get("dts_time", 0))))
+    packets = sorted(told["packets"], key=lambda packet: (packet["stream_index"], float(packet.get("pts_time", 0))))
     kinds = {"format": [told["format"]], "stream": told["streams"], "chapter": told["chapters"], "packet": packets}
     return {kind: [flat(each) for each in listed] for kind, listed in kinds.items()}
 
@@ -76,7 +87,7 @@ def differences(one, other, more=()) -> list[str]:
             copied = kind == "packet" and before["codec_type"] != "video"
             for name in sorted(before.keys() | after.keys()):
                 differs = before.get(name) != after.get(name)
-                allowed = (name in fields and not (copied and name != "pos")) or name in more
+                allowed = name == "pos" if copied else name in fields or name in more
                 if differs and not allowed:
                     found.append(f"{kind} {number} {name}: {before.get(name)}, then {after.get(name)}")
     return found
@@ -157,7 +168,7 @@ def full(tmp_path_factory):
     path = folder / "full.mkv"
     films.run_ffmpeg(
         *("-i", f"{film}", "-f", "lavfi", "-i", "sine=frequency=440:duration=1"),
-        *("-f", "lavfi", "-i", "sine=frequency=550:duration=1:sample_rate=48000", "-i", f"{folder}/s.srt"),
+        *("-f", "lavfi", "-i", "anoisesrc=duration=1:sample_rate=48000:seed=3", "-i", f"{folder}/s.srt"),
         *("-i", f"{folder}/s.ass", "-i", f"{folder}/chapters", "-map_chapters", "5"),
         *("-map", "0:v", "-map", "1:a", "-map", "2:a", "-map", "3:s", "-map", "4:s", *films.FFV1),
         *("-vf", UNEVEN, "-fps_mode", "passthrough", "-enc_time_base", "1/1000"),
@@ -178,3 +189,201 @@ def test_matroska_keeps_everything(full, tmp_path):
     assert differences(full, tmp_path / "out.mkv") == []
     assert np.array_equal(outside(full, "yuv420p10le"), outside(tmp_path / "out.mkv", "yuv420p10le"))
     assert_as_the_filter_gives(full, tmp_path / "out.mkv")
+
+
+@requires_ffprobe
+def test_a_newer_ffmpeg_keeps_as_much(full, tmp_path):
+    imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="needs imageio-ffmpeg: pip install imageio-ffmpeg")
+    (tmp_path / "newer").mkdir()
+    (tmp_path / "newer" / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
+    path = f"{tmp_path / 'newer'}:{Path(sys.executable).parent}"
+    films.clean(full, tmp_path / "out.mkv", PATH=path)
+    found = differences(full, tmp_path / "out.mkv", ("duration",))
+    # It says how long all of the film is by the end of its last packet.
+    assert [each for each in found if not each.startswith("format 0 duration")] == []
+    durations = [[packet.get("duration") for packet in probed(film)["packet"] if packet["codec_type"] == "video"]
+                 for film in (full, tmp_path / "out.mkv")]  # fmt: skip
+    assert durations[0] == durations[1]
+    assert np.array_equal(outside(full, "yuv420p10le"), outside(tmp_path / "out.mkv", "yuv420p10le"))
+
+
+@requires_ffprobe
+def test_a_range_has_its_frames_and_its_part_of_the_sound(full, tmp_path):
+    first, last = 6, 17
+    films.clean(full, tmp_path / "out.mkv", "--frames", f"{first}-{last}")
+    assert np.array_equal(outside(full, "yuv420p10le")[first : last + 1], outside(tmp_path / "out.mkv", "yuv420p10le"))
+    assert_as_the_filter_gives(full, tmp_path / "out.mkv", first=first, last=last)
+    before, after = probed(full), probed(tmp_path / "out.mkv")
+    times = [[float(packet["pts_time"]) for packet in each["packet"] if packet["stream_index"] == 0]
+             for each in (before, after)]  # fmt: skip
+    assert np.allclose(np.diff(times[0])[first:last], np.diff(times[1]), atol=1e-9)
+    length = times[0][last + 1] - times[0][first]
+    assert [stream.get("codec_name") for stream in after["stream"]] == [
+        stream.get("codec_name") for stream in before["stream"]
+    ]
+    for index in (1, 2):
+        spans = [(float(packet["pts_time"]), float(packet["pts_time"]) + float(packet["duration_time"]))
+                 for packet in after["packet"] if packet["stream_index"] == index]  # fmt: skip
+        longest = max(end - start for start, end in spans)
+        assert abs(spans[0][0] - times[1][0]) <= longest
+        assert abs(spans[-1][1] - (times[1][0] + length)) <= longest
+    # The sound is that of the range: its packets are those of the source that are shown then.
+    sound = [[packet["data_hash"] for packet in each["packet"] if packet["stream_index"] == 2]
+             for each in (before, after)]  # fmt: skip
+    start = next(n for n in range(len(sound[0])) if sound[0][n] == sound[1][0])
+    assert sound[0][start : start + len(sound[1])] == sound[1]
+    source_start = next(
+        float(packet["pts_time"]) for packet in before["packet"] if packet.get("data_hash") == sound[1][0]
+    )
+    assert abs((source_start - times[0][first]) - (spans[0][0] - times[1][0])) < 0.002
+
+
+@requires_ffprobe
+@requires_mkvmerge
+def test_matroska_keeps_what_a_screen_must_know_of_hdr(tmp_path):
+    plain = films.film(tmp_path / "plain.mkv", samples="yuv420p10le")
+    source = tmp_path / "hdr.mkv"
+    facts = {
+        "max-content-light": "1000", "max-frame-light": "400", "max-luminance": "1000", "min-luminance": "0.0001",
+        "chromaticity-coordinates": "0.708,0.292,0.170,0.797,0.131,0.046", "white-colour-coordinates": "0.3127,0.3290",
+        "colour-matrix-coefficients": "9", "colour-transfer-characteristics": "16", "colour-primaries": "9",
+        "colour-range": "1",
+    }  # fmt: skip
+    words = [word for name, value in facts.items() for word in (f"--{name}", f"0:{value}")]
+    subprocess.run(["mkvmerge", "-q", "-o", str(source), *words, str(plain)], check=True)
+    assert any("Mastering" in str(value) for value in probed(source)["stream"][0].values())
+    films.clean(source, tmp_path / "out.mkv")
+    assert differences(source, tmp_path / "out.mkv") == []
+    assert_as_the_filter_gives(source, tmp_path / "out.mkv")
+
+
+@requires_ffprobe
+def test_h265_keeps_what_a_screen_must_know_of_hdr(tmp_path):
+    def told(path) -> dict[str, object]:
+        command = ["ffprobe", "-v", "error", "-read_intervals", "%+#1", "-show_frames", "-of", "json", str(path)]
+        frame = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["frames"][0]
+        return {name: value for name, value in flat(frame).items() if name.startswith(("side_data", "color", "chroma"))}
+
+    display = "G(8500,39850)B(6550,2300)R(35400,14600)WP(15635,16450)L(10000000,1)"
+    source = films.film(
+        tmp_path / "hdr.mkv", samples="yuv420p10le",
+        arguments=("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error:hdr10=1:repeat-headers=1"
+                   f":colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:master-display={display}:max-cll=1000,400"),
+    )  # fmt: skip
+    films.clean(source, tmp_path / "out.mkv", "--encoder", "x265", "--ffmpeg", "-preset ultrafast")
+    assert told(source) == told(tmp_path / "out.mkv")
+    assert "Mastering display metadata" in told(source).values()
+
+
+ENCODED = ("extradata_hash", "dts", "dts_time", "flags", "profile", "has_b_frames", "refs", "bit_rate")
+"""Fields of a picture that was encoded anew, whose frames are stored in another order than they are shown in."""
+
+
+@requires_ffprobe
+@pytest.mark.parametrize("rate", ["24", "24000/1001", "25"])
+def test_mp4_with_reordered_frames_keeps_its_times(rate, tmp_path):
+    picture = films.film(tmp_path / "picture.mp4", rate=rate, arguments=("-c:v", "libx264", "-bf", "2", "-g", "12"))
+    source = tmp_path / "film.mp4"
+    films.run_ffmpeg(
+        *("-i", str(picture), "-f", "lavfi", "-i", "sine=duration=1", "-c:v", "copy", "-c:a", "aac"),
+        *("-metadata", "title=A film", "-metadata:s:a", "language=fra", str(source)),
+    )
+    films.clean(source, tmp_path / "out.mp4")
+    assert differences(source, tmp_path / "out.mp4", ENCODED) == []
+
+
+@requires_ffprobe
+def test_mp4_that_begins_late_keeps_its_offset(tmp_path):
+    picture = films.film(tmp_path / "picture.mp4", arguments=("-c:v", "libx264", "-bf", "2", "-g", "12"))
+    source = tmp_path / "film.mp4"
+    films.run_ffmpeg(
+        *("-itsoffset", "0.5", "-i", str(picture), "-f", "lavfi", "-i", "sine=duration=1.5"),
+        *("-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "aac", str(source)),
+    )
+    films.clean(source, tmp_path / "out.mp4")
+    assert differences(source, tmp_path / "out.mp4", ENCODED) == []
+    assert float(probed(tmp_path / "out.mp4")["stream"][0]["start_time"]) == 0.5
+
+
+@requires_ffprobe
+def test_a_transport_stream_keeps_its_times(tmp_path):
+    picture = films.film(tmp_path / "picture.mp4", arguments=("-c:v", "libx264", "-bf", "2", "-g", "12"))
+    source = tmp_path / "film.ts"
+    films.run_ffmpeg(
+        *("-i", str(picture), "-f", "lavfi", "-i", "sine=duration=1", "-c:v", "copy", "-c:a", "aac", str(source)),
+    )
+    assert 1.3 < float(probed(source)["format"][0]["start_time"]) < 1.5
+    films.clean(source, tmp_path / "out.ts")
+    # A transport stream has no durations: readers take them from what an encoder says of its clock.
+    assert differences(source, tmp_path / "out.ts", (*ENCODED, "duration", "duration_time")) == []
+
+
+@requires_ffprobe
+def test_mov_keeps_its_timecode(tmp_path):
+    prores = ("-c:v", "prores_ks", "-timecode", "01:00:00:12")
+    source = films.film(tmp_path / "film.mov", samples="yuv422p10le", arguments=prores)
+    films.clean(source, tmp_path / "out.mov")
+    assert differences(source, tmp_path / "out.mov", ("tags.handler_name",)) == []
+    assert probed(tmp_path / "out.mov")["stream"][0]["tags.timecode"] == "01:00:00:12"
+
+
+SEQUENCES = [
+    *("dpx rgb24", "dpx gbrp10le", "dpx gbrp12le", "dpx rgb48be", "dpx gray", "tif rgb24", "tif rgb48le", "tif gray"),
+    *("png rgb24", "png rgb48be", "png gray", "png gray16be", "exr gbrpf32le"),
+]
+
+
+@pytest.mark.parametrize("kind", SEQUENCES)
+def test_pictures_are_the_same_outside_the_hole(kind, tmp_path):
+    ending, samples = kind.split()
+    (tmp_path / "in").mkdir()
+    films.film(tmp_path / "in" / f"scan_%04d.{ending}", frames=3, samples=samples, arguments=("-start_number", "86"))
+    films.clean(tmp_path / "in" / f"scan_####.{ending}", tmp_path / "out" / f"made_%03d.{ending}")
+    assert sorted(path.name for path in (tmp_path / "out").glob(f"*.{ending}")) == [
+        f"made_{n:03d}.{ending}" for n in (86, 87, 88)
+    ]
+    depth = {"8": 1, "f": 4}.get({"rgb24": "8", "gray": "8", "gbrpf32le": "f"}.get(samples, ""), 2)
+    planes = 1 if samples.startswith("gray") else 3
+    for n in (86, 87, 88):
+        before, after = (
+            np.frombuffer(run_raw(path, samples), np.uint8)
+            for path in (tmp_path / "in" / f"scan_{n:04d}.{ending}", tmp_path / "out" / f"made_{n:03d}.{ending}")
+        )
+        height, width = films.SIZE
+        assert before.size == height * width * planes * depth
+        shape = (planes, height, width, depth) if samples.startswith("g") else (1, height, width, planes * depth)
+        before, after = before.reshape(shape), after.reshape(shape)
+        hole = np.zeros((height, width), bool)
+        hole[Y : Y + HEIGHT, X : X + WIDTH] = True
+        assert np.array_equal(before[:, ~hole], after[:, ~hole])
+        assert not np.array_equal(before[:, hole], after[:, hole])
+
+
+def run_raw(path, samples: str) -> bytes:
+    """A picture's samples; ffmpeg converts nothing, for that is how the picture is stored."""
+    said = films.run_ffmpeg("-i", f"file:{path}", "-f", "rawvideo", "-pix_fmt", samples, "-")
+    assert films.pixel_format(path) == samples
+    return said
+
+
+def test_a_sequence_with_gaps_is_refused(tmp_path):
+    films.film(tmp_path / "scan_%04d.png", frames=5, samples="rgb24", arguments=())
+    (tmp_path / "scan_0003.png").unlink()
+    answer = films.run("clean", tmp_path / "scan_%04d.png", "-m", films.HOLE, "-o", tmp_path / "out.mkv")
+    assert answer.returncode == 1
+    assert answer.stderr.endswith(
+        f"Error: a sequence must have every picture from 1 to 5, got {tmp_path}/scan_%04d.png without 3\n"
+    )
+    assert not (tmp_path / "out.mkv").exists()
+
+
+def test_two_workers_give_the_bytes_of_one_process(tmp_path):
+    source = films.film(tmp_path / "film.mkv", frames=48)
+    one = films.clean(source, tmp_path / "one.mkv", "--keep")
+    two = films.clean(source, tmp_path / "two.mkv", "--keep", "--scheduler", "local", "--workers", 2)
+    assert one.stdout.replace("one", "two").partition(" s, ")[0][:-2] == two.stdout.partition(" s, ")[0][:-2]
+    assert films.digest(tmp_path / "one.mkv") == films.digest(tmp_path / "two.mkv")
+    chunks = [[films.digest(path) for path in sorted((tmp_path / f"{name}.mkv.vsdfvi").glob("chunk-*.zip"))]
+              for name in ("one", "two")]  # fmt: skip
+    assert chunks[0] == chunks[1]
+    assert len(chunks[0]) == 6

@@ -24,7 +24,7 @@ from vsdfvi.cleaning.opening import is_named, pictures_named, sequence_of, spell
 from vsdfvi.cleaning.schedulers import Scheduler
 from vsdfvi.engine.record_facts import facts_of
 from vsdfvi.engine.rejection import rejected_frames
-from vsdfvi.errors import EngineError, FormatError, SettingError
+from vsdfvi.errors import EngineError, FormatError, SettingError, VsdfviError
 from vsdfvi.films.clips import video_format
 from vsdfvi.frames.pixels import VideoFormat
 from vsdfvi.kernels.device import device_of
@@ -232,6 +232,10 @@ def _work_folder(job: Job, key: str) -> Iterator[Path]:
             files.remove_parts(made)
         yield work
         _remove_parts_in(work)  # of workers that died
+    except VsdfviError:
+        if not any(work.glob("chunk-*")):  # of a job that cannot be one, nothing is kept
+            _remove(work)
+        raise
     finally:
         lock.release()
 

@@ -144,9 +144,10 @@ def encoder_of(name: str, output: str, ffmpeg: tuple[str, ...]) -> Encoder | Non
         SettingError: There is none of that name, or none that suits.
     """
     ending = Path(output).suffix.lower()
-    if not name and any(argument in ("-c:v", "-vcodec", "-codec:v", "-c:v:0") for argument in ffmpeg):
-        return None
-    if name == PLAIN:
+    is_named = any(argument in ("-c:v", "-vcodec", "-codec:v", "-c:v:0") for argument in ffmpeg)
+    if name == PLAIN and not is_named:
+        raise SettingError("encoder", f"{PLAIN} only where --ffmpeg names one, such as -c:v libx264", name)
+    if name == PLAIN or (not name and is_named):
         return None
     if name:
         if name not in ENCODERS:
