@@ -7,8 +7,8 @@ call of Inpaint, which imports what the settings need), the frame at one place i
 from it, then the one after. The film is rendered before, so that its source costs nothing: a slow pan over a photograph
 with grain that is new in every frame. The kinds of damage are a station's logo of 2 % of the frame that stands still, a
 thing of 1/16 of the frame that crosses the picture, and 12 specks of dirt a frame. For each, the default settings and
-those of preset="preview" by turns, and the ratio of the two; on the clock, and of the processor, which a busy machine changes
-less.
+those of preset="preview" by turns, and the ratio of the two; on the clock, and of the processor, which a busy machine
+changes less.
 """
 
 import argparse
