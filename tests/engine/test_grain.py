@@ -10,7 +10,7 @@ from lender import of_scene
 from tolerance import ENOUGH_OFF, FRESH_OFF, GRAIN_ALIKE, NEW_EVERY_FRAME
 
 from vsdfvi.engine.footage import Footage
-from vsdfvi.engine.grain import add_grain, fresh_variance, still_texture, white_noise
+from vsdfvi.engine.grain import _least, _trimmed, add_grain, fresh_variance, still_texture, white_noise
 from vsdfvi.engine.propagation import hole_pixels
 from vsdfvi.engine.surroundings import ring_of
 from vsdfvi.engine.texture import smoothed
@@ -282,3 +282,13 @@ def test_where_all_is_seen_no_texture_is_added():
     pixels, ring = hole_pixels(footage, 0), ring_of(footage, 0)
     values = np.full(pixels.count, 0.5, np.float32)
     assert still_texture(footage, 0, pixels, values, np.ones(values.size, bool), ring, 0) is values
+
+
+def test_edges_in_the_ring_are_no_grain():
+    """Of grain with a bar in every tenth sample, what is measured is near the grain's own variance."""
+    random = np.random.default_rng(3)
+    fine = random.normal(0, 2, 2000)
+    assert _least(fine**2) == pytest.approx(4, rel=0.1)
+    fine[::10] += 40
+    assert _least(fine**2) == pytest.approx(4, rel=0.35)
+    assert _trimmed(fine**2) > 60

@@ -5,7 +5,7 @@ missing is known from the ring, which the same sources show: there the picture's
 Only what is new in every frame counts as grain. Texture that stands still or moves with the picture is not missing
 where it was traced, and noise would be no replacement for it.
 
-What is invented has neither. There the ring's own fine texture is the measure: that part of it which the next frame
+What is invented has neither. There the ring's own fine texture is the measure, without its edges: that part of it which the next frame
 does not repeat is given to every frame anew, the rest to key frames, and is carried from there like the picture.
 """
 
@@ -79,7 +79,7 @@ def add_grain(
             missing = np.where(seen[plane], lacking(values[plane]), missing)
         if fresh is not None and not seen[plane].all() and target.size >= _FEWEST:
             flat = looked.is_flat(np.ones(target.size, bool))
-            wanted = _by_brightness(looked.bright[flat], (looked.fine**2)[flat])(values[plane])
+            wanted = _by_brightness(looked.bright[flat], (looked.fine**2)[flat], of=_least)(values[plane])
             there = _local(view, looked.inside, ~seen[plane])
             lacks = np.minimum(np.maximum(wanted - there, 0), fresh[plane])
             missing = np.where(seen[plane], missing, lacks)
@@ -105,7 +105,7 @@ def still_texture(
     own[view.ring], own[view.hole] = target, values
     looked = _Look.at(own, known, view)
     flat = looked.is_flat(np.ones(target.size, bool))
-    wanted = _by_brightness(looked.bright[flat], (looked.fine**2)[flat])(values)
+    wanted = _by_brightness(looked.bright[flat], (looked.fine**2)[flat], of=_least)(values)
     missing = np.maximum(np.maximum(wanted - fresh, 0) - _local(view, looked.inside, ~seen), 0)
     strength = np.sqrt(np.float32(footage.settings.grain) * np.where(seen, 0, missing)).astype(np.float32)
     return values + strength * _unit(view, looked, (_STILL, plane))
@@ -140,10 +140,8 @@ def fresh_variance(footage: Footage, n: int, ring: Ring) -> tuple[float, ...]:
         known[at] = 1
         gap[at] = (targets[plane] - light.of(shown.values[plane], ring.group[ring.of_plane[plane]]))[there]
         squares = ((gap - smoothed(gap, known))[at] ** 2).astype(np.float64)
-        # Half of the ring, that which differs least: what differs more has moved. Of normal noise, the mean square of
-        # that half is 0.143 of the variance; and both frames have grain.
-        least = np.sort(squares)[: max(1, squares.size // 2)]
-        variances.append(float(least.mean()) / 0.143 / 2)
+        # What differs more has moved; and both frames have grain.
+        variances.append(_least(squares) / 2)
     return tuple(variances)
 
 
@@ -211,18 +209,26 @@ class _Look:
 
 
 def _by_brightness(
-    bright: Array, own: Array, made: Array | None = None, apart: Array | None = None
+    bright: Array,
+    own: Array,
+    made: Array | None = None,
+    apart: Array | None = None,
+    of: Callable[[Array], float] | None = None,
 ) -> Callable[[Array], Array]:
     """Variance by brightness: of what is fine in the ring; or what of it the fill lacks, if the fill's is given.
 
     Shapes:
         bright, own, made, apart: ``(ring samples)``: brightness; squares of what is fine in the picture, in the fill,
             and in their difference, which bounds what can be missing.
+
+    Args:
+        of: Gives the variance of squares; ``_trimmed`` where it is left out.
     """
+    measured = of or _trimmed
     order = np.argsort(bright, kind="stable")
     parts = np.array_split(order, max(1, min(_BINS, order.size // _FEWEST)))
     levels = np.array([bright[part].mean(dtype=np.float64) for part in parts])
-    variance = np.array([_trimmed(own[part]) for part in parts])
+    variance = np.array([measured(own[part]) for part in parts])
     if made is not None and apart is not None:
         lacking = _ENOUGH * variance - np.array([_trimmed(made[part]) for part in parts])
         variance = np.clip(lacking, 0, [_trimmed(apart[part]) for part in parts])
@@ -257,6 +263,15 @@ def _trimmed(squares: Array) -> float:
     gone = squares.size // 20
     left = float(np.sort(squares)[: squares.size - gone].mean(dtype=np.float64))
     return left / (1 - 0.241 * 20 * gone / squares.size)
+
+
+def _least(squares: NDArray[np.floating]) -> float:
+    """Variance from the smaller half of squares: what is larger has edges, and is no grain.
+
+    Of normal noise, the mean square of that half is 0.143 of the variance.
+    """
+    least = np.sort(squares)[: max(1, squares.size // 2)]
+    return float(least.mean(dtype=np.float64)) / 0.143
 
 
 def _alike(fine: Array, valid: NDArray[np.bool_], axis: int) -> float:

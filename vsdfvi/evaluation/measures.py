@@ -134,7 +134,8 @@ class Score:
         ):
             fine = fine_of(luma)
             energy.add(fine[hole] ** 2)
-            energy_flat.add(fine[calm] ** 2)
+            # The middle of sizes: a fill may have edges where the truth has none, and these are no grain.
+            energy_flat.add(np.median(np.abs(fine[calm]), keepdims=True) ** 2 if calm.any() else fine[calm])
             repetition.add(fine, hole, motion)
         self.border.add(*lumas, hole)
 
