@@ -5,8 +5,9 @@ missing is known from the ring, which the same sources show: there the picture's
 Only what is new in every frame counts as grain. Texture that stands still or moves with the picture is not missing
 where it was traced, and noise would be no replacement for it.
 
-What is invented has neither. There the ring's own fine texture is the measure, without its edges: that part of it which the next frame
-does not repeat is given to every frame anew, the rest to key frames, and is carried from there like the picture.
+What is invented has neither. There the ring's own fine texture is the measure, without its edges: that part of it which
+the next frame does not repeat is given to every frame anew, the rest to key frames, and is carried from there like the
+picture.
 """
 
 from collections.abc import Callable
