@@ -1,5 +1,6 @@
 """The finished film: repaired frames through ffmpeg, and everything else of the source as it was."""
 
+import errno
 import math
 import re
 import subprocess
@@ -28,6 +29,8 @@ _HD = 720  # rows from which a film that does not say its matrix is taken for BT
 _UNKNOWN = 2  # of matrix, primaries and transfer (ITU-T H.273)
 _BT709, _BT601 = 1, 6
 _BOXED = (".mp4", ".mov", ".m4v")
+_FULL = "No space left on device"
+_UNWRITTEN = ("Error writing trailer", "Error closing file")
 _BEYOND = 1  # seconds after the film's last frame at which ours end: later than any rounding of its time
 _OF_TEXT = ("subrip", "ass", "ssa", "webvtt", "text")
 
@@ -356,6 +359,7 @@ class _Running:
 
         Raises:
             EngineError: It failed.
+        OSError: The disk is full.
         """
         if self._process.stdin is not None:
             with suppress(OSError):
@@ -367,7 +371,10 @@ class _Running:
             self._process.wait()
             raise
         self._listener.join(5)
-        if status != 0:
+        if any(_FULL in word for word in self._words):
+            raise OSError(errno.ENOSPC, _FULL)
+        # ffmpeg 5.1 to 6 end with success where the last of a file could not be written.
+        if status != 0 or any(word.startswith(_UNWRITTEN) for word in self._words):
             words = "; ".join(dict.fromkeys(self._words)) or f"exit status {status}, and no word why"
             raise EngineError(f"ffmpeg failed: {words}")
 

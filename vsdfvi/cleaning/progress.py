@@ -1,6 +1,6 @@
 """How far a job is, on the terminal: frames, speed, what remains, and how much had to be invented."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +12,14 @@ if TYPE_CHECKING:
 
 
 class Bar:
-    """A bar of progress on standard error; where that is no terminal, a line for each stage."""
+    """A bar of progress on standard error; where that is no terminal, a line for each stage.
 
-    def __init__(self, progress: "Progress", quiet: bool) -> None:
-        self._progress, self._quiet = progress, quiet
+    Args:
+        go_on: Called with each stage and frame; what it raises ends the job.
+    """
+
+    def __init__(self, progress: "Progress", quiet: bool, go_on: Callable[[], None]) -> None:
+        self._progress, self._quiet, self._go_on = progress, quiet, go_on
         self._task: TaskID | None = None
         self._name = ""
         self._hole = self._invented = self._pixels = 0
@@ -38,6 +42,7 @@ class Bar:
 
     def stage(self, text: str) -> None:
         """What is done now."""
+        self._go_on()
         if self._task is not None:
             self._progress.update(self._task, stage=text)
         if not self._quiet and not self._progress.console.is_terminal:
@@ -45,6 +50,7 @@ class Bar:
 
     def frame(self, n: int, hole: int, invented: int) -> None:
         """A frame is done."""
+        self._go_on()
         self._hole += hole
         self._invented += invented
         self._pixels += self._size
@@ -60,8 +66,12 @@ class Bar:
 
 
 @contextmanager
-def bar(quiet: bool = False) -> Iterator[Bar]:
-    """A bar while the block lasts."""
+def bar(quiet: bool = False, go_on: Callable[[], None] = lambda: None) -> Iterator[Bar]:
+    """A bar while the block lasts.
+
+    Args:
+        go_on: As ``Bar`` takes it.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -96,7 +106,7 @@ def bar(quiet: bool = False) -> Iterator[Bar]:
         disable=quiet or not console.is_terminal,
     )
     with progress:
-        made = Bar(progress, quiet)
+        made = Bar(progress, quiet, go_on)
         try:
             yield made
         finally:

@@ -73,12 +73,12 @@ def batch(
 
     results: list[Result] = []
     try:
-        with stopped_cleanly("what is done is kept, and the same command goes on from there"):
+        with stopped_cleanly("what is done is kept, and the same command goes on from there") as go_on:
             first = device(possible[0]) if len(devices) == 1 and possible else "cpu"
             threads = {int(job.settings.get("threads", 0)) for job in possible}
             with (
                 scheduling(scheduler, workers or 0, first, threads.pop() if len(threads) == 1 else 0) as computing,
-                bar(quiet) as watcher,
+                bar(quiet, go_on) as watcher,
             ):
 
                 def told(result: Result) -> None:

@@ -2,7 +2,7 @@
 
 import shlex
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,24 +35,36 @@ def where_options(command: Any) -> Any:
 
 
 @contextmanager
-def stopped_cleanly(kept: str) -> Iterator[None]:
+def stopped_cleanly(kept: str) -> Iterator[Callable[[], None]]:
     """Ctrl-C and a request to end leave by the exit, with a sentence.
+
+    Yields:
+        What is to be called now and then: libraries that call Python swallow what a signal raises there, as VapourSynth
+        does where it has a message, and it is raised then.
 
     Args:
         kept: What it says of what is done so far.
     """
+    asked = False
 
     def end(number: int, frame: Any) -> None:
+        nonlocal asked
+        asked = True
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, end)
+    def go_on() -> None:
+        if asked:
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield go_on
     except KeyboardInterrupt:
         click.echo(f"\nstopped: {kept}", err=True)
         raise SystemExit(INTERRUPTED) from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def require(extra: str = "files") -> None:
@@ -144,11 +156,11 @@ def clean(
             encoder=encoder, ffmpeg=_words(ffmpeg), filters=filters, rate=rate_of(rate) if rate else None,
             reference=reference, exclude=exclude, chunk=CHUNK if chunk is None else chunk, report=report, keep=keep,
         )  # fmt: skip
-        with stopped_cleanly(f"what is done is kept in {job.work}, and the same command goes on from there"):
+        with stopped_cleanly(f"what is done is kept in {job.work}, and the same command goes on from there") as go_on:
             if preview is not None:
                 _preview(job, preview)
             else:
-                _clean(job, scheduler, workers or 0, overwrite=overwrite, quiet=quiet)
+                _clean(job, scheduler, workers or 0, go_on, overwrite=overwrite, quiet=quiet)
     except (VsdfviError, OSError) as error:
         if job is None and isinstance(error, SettingError):  # nothing was looked at but the command
             raise click.UsageError(str(error)) from error
@@ -194,7 +206,7 @@ def _preview(job: Any, n: int) -> None:
     click.echo(f"{made.path}: before, after, difference; {made.hole} pixels of hole{invented}")
 
 
-def _clean(job: Any, where: str, workers: int, *, overwrite: bool, quiet: bool) -> None:
+def _clean(job: Any, where: str, workers: int, go_on: Callable[[], None], *, overwrite: bool, quiet: bool) -> None:
     from vsdfvi.cleaning.cleaning import check_paths
     from vsdfvi.cleaning.cleaning import clean as run
     from vsdfvi.cleaning.progress import bar
@@ -202,7 +214,10 @@ def _clean(job: Any, where: str, workers: int, *, overwrite: bool, quiet: bool) 
 
     check_paths(job)  # before a cluster is started for nothing
     device = device_of(dict(job.settings))
-    with scheduler(where, workers, device, int(job.settings.get("threads", 0))) as computing, bar(quiet) as watcher:
+    with (
+        scheduler(where, workers, device, int(job.settings.get("threads", 0))) as computing,
+        bar(quiet, go_on) as watcher,
+    ):
         outcome = run(job, computing, device, watcher, overwrite=overwrite)
     if not quiet:
         click.echo(summary(job.output, outcome))
