@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsdfvi.engine.footage import Footage
+from vsdfvi.engine.mark_layer import Layer
 from vsdfvi.engine.mark_opacity import first_opacity
-from vsdfvi.engine.mark_shape import Fit, Layer, fitted
+from vsdfvi.engine.mark_shape import Fit, fitted
 from vsdfvi.engine.propagation import HolePixels, hole_pixels
 from vsdfvi.frames.masks import Box, hole_of, regions
 from vsdfvi.frames.pixels import VideoFormat
