@@ -216,10 +216,10 @@ def _mean_offsets(costs: Doubles, rings: tuple[slice, ...], offsets: Doubles) ->
         before, after = np.empty_like(own), np.ones_like(own)
         before[0] = own[0] / own[0].sum()
         for point in range(1, len(own)):
-            told = (before[point - 1][:, None] * step).sum(axis=0) * own[point]
+            told = (before[point - 1] @ step) * own[point]
             before[point] = told / told.sum()
         for point in range(len(own) - 2, -1, -1):
-            told = (step * (own[point + 1] * after[point + 1])).sum(axis=1)
+            told = step @ (own[point + 1] * after[point + 1])
             after[point] = told / told.sum()
         both = (before * after)[lap : lap + count]
         mean[ring] = (both * offsets).sum(axis=1) / both.sum(axis=1)

@@ -55,12 +55,12 @@ class Coverage:
         """Of each pixel's levels, and of the pairs of levels of neighbours across and down."""
         height, width = self.hole.shape
         gap = np.abs(self.levels[:, None] - self.levels[None])
-        pair = np.float32(_EDGE) * gap + np.float32(_STEEP) * np.maximum(gap - np.float32(0.5), np.float32(0))
-        across: Array = np.zeros((height, width - 1, _LEVELS, _LEVELS), np.float32) + pair
-        down: Array = np.zeros((height - 1, width, _LEVELS, _LEVELS), np.float32) + pair
+        pair = (_EDGE * gap + _STEEP * np.maximum(gap - 0.5, 0)).astype(np.float32)
+        across: Array = np.tile(pair, (height, width - 1, 1, 1))
+        down: Array = np.tile(pair, (height - 1, width, 1, 1))
         covered = np.float32(opacity) * self.levels
-        partly = np.where((self.levels > 0) & (self.levels < 1), np.float32(_PARTLY), np.float32(0))
-        alone: Array = np.zeros((height, width, _LEVELS), np.float32) + partly
+        partly = _PARTLY * ((self.levels > 0) & (self.levels < 1)).astype(np.float32)
+        alone: Array = np.tile(partly.astype(np.float32), (height, width, 1))
         for layer in self.layers:
             share = layer.share * np.float32(1 if layer.still else _CHANGING)
             beneath = layer.beneath(covered, colour, layer.picture[..., None])
@@ -82,7 +82,8 @@ def _passed(own: Messages, right: Messages, below: Messages) -> tuple[Messages, 
 
     def told(says: Messages, pair: Messages, way: str) -> Messages:
         heard: Messages = np.einsum(way, says, pair)
-        return heard / np.maximum(heard.sum(axis=-1, keepdims=True), np.float32(1e-30)) + np.float32(1e-9)
+        heard /= np.maximum(heard.sum(axis=-1, keepdims=True), np.float32(1e-30))
+        return heard + np.float32(1e-9)
 
     for _ in range(_SWEEPS):
         upright = own * from_above * from_below

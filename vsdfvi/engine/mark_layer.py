@@ -130,8 +130,9 @@ class Layer:
 
 def unlikeliness(step: Array) -> Array:
     """What a step costs, in typical ones."""
-    cost: Array = (step**2 + np.float32(_SOFT)) ** np.float32(_POWER / 2)
-    return cost
+    squared = step * step + np.float32(_SOFT)
+    # OpenCV's power takes a fifth of NumPy's time.
+    return np.asarray(cv2.pow(squared.reshape(1, -1), _POWER / 2), np.float32).reshape(step.shape)
 
 
 def _blocks[Sample: np.generic](plane: NDArray[Sample], block: tuple[int, int]) -> NDArray[Sample]:

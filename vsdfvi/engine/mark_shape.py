@@ -17,6 +17,7 @@ from vsdfvi.engine.mark_layer import Array, Flags, Layer
 _OPACITIES = 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9
 _COLOURS = 20.0, 80.0, 140.0, 190.0, 235.0, 255.0
 _COVERED = 0.4  # coverage from which a pixel is inside a first border
+_STARTS = 6  # of the first borders these are moved
 _ROUNDS = 3  # of moves with the opacity as it is assumed
 _FOLLOWED = 2  # of the fits these are followed
 _LAST_ROUNDS = 5
@@ -24,6 +25,7 @@ _REACH, _LAST_REACH, _LEAST_REACH, _SHRINK = 2.0, 1.0, 0.5, 0.7  # pixels that a
 _LEAST, _MOST = 0.04, 0.97  # opacity
 _SHARPEST, _SOFTEST = 0.5, 2.2  # pixels
 _BEYOND = 4  # pixels around the hole that are looked at
+_FAR = 64.0  # pixels from a border, from where it is all the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def _starts(
         front = _inside(_front(mean - np.float32(_COVERED), np.float32(0.15)), hole)
         if border_of(front) is not None:
             starts.append((_levelled(layers, covering(front, 1.0, hole), 1.0, tried, known, level), front))
-    return starts
+    return sorted(starts, key=lambda start: start[0].cost)[:_STARTS]
 
 
 def _followed(
@@ -166,7 +168,8 @@ def _front(values: Array, least: np.float32) -> Array:
     """Signed distance from where values change their sign, in pixels, above 0 inside; finer than a pixel near it."""
     inside = (values > 0).astype(np.uint8)
     far = cv2.distanceTransform(inside, cv2.DIST_L2, 5) - cv2.distanceTransform(1 - inside, cv2.DIST_L2, 5)
-    far = far + np.where(inside > 0, np.float32(-0.5), np.float32(0.5))
+    # Of a picture that is all inside or all outside, distances would be of no number.
+    far = np.clip(far, -_FAR, _FAR) + np.where(inside > 0, np.float32(-0.5), np.float32(0.5))
     down, right = np.gradient(values)
     near = np.clip(values / np.maximum(np.sqrt(down**2 + right**2), least), -1.5, 1.5)
     front: Array = np.where(np.abs(far) < 1.2, near, far).astype(np.float32)

@@ -36,7 +36,7 @@ STILL = 0.9
 MOST_OPAQUE = 0.8
 """Opacity from which nothing is recovered: noise and errors beneath are five times what they are in the clip."""
 
-ROUGHEST = 3.0
+ROUGHEST = 5.0
 """Steps of the recovered picture, in those of the picture around, from which the mark was not found there."""
 
 _MARGIN = 24  # pixels around the hole that the picture is known on
