@@ -79,6 +79,7 @@ def _passed(own: Messages, right: Messages, below: Messages) -> tuple[Messages, 
     """What the neighbours on the left, on the right, above and below say of each pixel, after some sweeps."""
     height, width, levels = own.shape
     from_left, from_right, from_above, from_below = (np.full(own.shape, 1 / levels, np.float32) for _ in range(4))
+    from_left[:, 0] = from_right[:, -1] = from_above[0] = from_below[-1] = 1  # nobody is there
 
     def told(says: Messages, pair: Messages, way: str) -> Messages:
         heard: Messages = np.einsum(way, says, pair)
