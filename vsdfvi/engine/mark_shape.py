@@ -18,6 +18,8 @@ _OPACITIES = 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9
 _COLOURS = 20.0, 80.0, 140.0, 190.0, 235.0, 255.0
 _COVERED = 0.4  # coverage from which a pixel is inside a first border
 _STARTS = 6  # of the first borders these are moved
+_WORK = 240_000  # pixels, of all starts together: in larger boxes there are fewer starts
+_LARGEST = 160_000  # pixels that coverage is looked for in: it takes 2 kB for each
 _ROUNDS = 3  # of moves with the opacity as it is assumed
 _FOLLOWED = 2  # of the fits these are followed
 _LAST_ROUNDS = 5
@@ -104,24 +106,27 @@ def _starts(
     layers: list[Layer], hole: Flags, opacity: Array, colours: tuple[float, ...], known: Known
 ) -> list[tuple[Fit, Array]]:
     """Fits to begin with, and their fronts."""
-    coverage = Coverage(layers, hole)
     assumed = []
-    for level in _OPACITIES:
-        means = [(*coverage.mean(level, colour), colour) for colour in _COLOURS]
-        _, mean, colour = max(means, key=lambda each: each[0])
-        greys = colours[1:] if all(c == 128.0 for c in colours[1:]) else (colour,) * (len(colours) - 1)
-        assumed.append((level, (colour, *greys), mean))
     if known is not None:
         level = min(max(1 - float(np.exp(known[0])), _LEAST), 0.9)
         top = np.float32(max(float(opacity.max()), 0.02))
-        assumed.append((level, colours, coverage.mean(level, colours[0])[1]))
         assumed.append((level, colours, cv2.GaussianBlur(opacity, (0, 0), 0.8) * hole / top))
+    if hole.size <= _LARGEST:
+        coverage = Coverage(layers, hole)
+        if known is not None:
+            assumed.append((level, colours, coverage.mean(level, colours[0])[1]))
+        grey = all(colour == 128.0 for colour in colours[1:])  # planes of colour begin there, those of RGB as plane 0
+        for level in _OPACITIES:
+            means = [(*coverage.mean(level, colour), colour) for colour in _COLOURS]
+            _, mean, colour = max(means, key=lambda each: each[0])
+            assumed.append((level, (colour, *(colours[1:] if grey else (colour,) * (len(colours) - 1))), mean))
     starts = []
     for level, tried, mean in assumed:
         front = _inside(_front(mean - np.float32(_COVERED), np.float32(0.15)), hole)
         if border_of(front) is not None:
             starts.append((_levelled(layers, covering(front, 1.0, hole), 1.0, tried, known, level), front))
-    return sorted(starts, key=lambda start: start[0].cost)[:_STARTS]
+    count = max(1, min(_STARTS, _WORK // hole.size))
+    return sorted(starts, key=lambda start: start[0].cost)[:count]
 
 
 def _followed(
