@@ -18,14 +18,16 @@ _OPACITIES = 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9
 _COLOURS = 20.0, 80.0, 140.0, 190.0, 235.0, 255.0
 _COVERED = 0.4  # coverage from which a pixel is inside a first border
 _STARTS = 6  # of the first borders these are moved
-_WORK = 240_000  # pixels, of all starts together: in larger boxes there are fewer starts
+_WORK = 150_000  # pixels, of all starts together: in larger boxes there are fewer starts
+_LARGE = 30_000  # pixels, from which every other opacity and colour is tried
 _LARGEST = 160_000  # pixels that coverage is looked for in: it takes 2 kB for each
 _ROUNDS = 3  # of moves with the opacity as it is assumed
 _FOLLOWED = 2  # of the fits these are followed
 _LAST_ROUNDS = 5
 _REACH, _LAST_REACH, _LEAST_REACH, _SHRINK = 2.0, 1.0, 0.5, 0.7  # pixels that a border may move in a round
 _LEAST, _MOST = 0.04, 0.97  # opacity
-_SHARPEST, _SOFTEST = 0.5, 2.2  # pixels
+_SHARPEST, _SOFTEST = 0.5, 4.0  # pixels
+_SOFT = 1.0, 1.6, 2.5  # pixels, of first borders
 _BEYOND = 4  # pixels around the hole that are looked at
 _FAR = 64.0  # pixels from a border, from where it is all the same
 
@@ -116,15 +118,17 @@ def _starts(
         if known is not None:
             assumed.append((level, colours, coverage.mean(level, colours[0])[1]))
         grey = all(colour == 128.0 for colour in colours[1:])  # planes of colour begin there, those of RGB as plane 0
-        for level in _OPACITIES:
-            means = [(*coverage.mean(level, colour), colour) for colour in _COLOURS]
+        every = 1 if hole.size <= _LARGE else 2
+        for level in _OPACITIES[::every]:
+            means = [(*coverage.mean(level, colour), colour) for colour in _COLOURS[::every]]
             _, mean, colour = max(means, key=lambda each: each[0])
             assumed.append((level, (colour, *(colours[1:] if grey else (colour,) * (len(colours) - 1))), mean))
     starts = []
     for level, tried, mean in assumed:
         front = _inside(_front(mean - np.float32(_COVERED), np.float32(0.15)), hole)
         if border_of(front) is not None:
-            starts.append((_levelled(layers, covering(front, 1.0, hole), 1.0, tried, known, level), front))
+            fits = [_levelled(layers, covering(front, soft, hole), soft, tried, known, level) for soft in _SOFT]
+            starts.append((min(fits, key=lambda fit: fit.cost), front))
     count = max(1, min(_STARTS, _WORK // hole.size))
     return sorted(starts, key=lambda start: start[0].cost)[:count]
 
