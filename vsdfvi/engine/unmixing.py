@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsdfvi.engine.footage import Footage
+from vsdfvi.engine.mark_layer import Layer
 from vsdfvi.engine.mark_opacity import first_opacity
-from vsdfvi.engine.mark_shape import Fit, Layer, fitted
+from vsdfvi.engine.mark_shape import Fit, fitted
 from vsdfvi.engine.propagation import HolePixels, hole_pixels
 from vsdfvi.frames.masks import Box, hole_of, regions
 from vsdfvi.frames.pixels import VideoFormat
@@ -35,13 +36,14 @@ STILL = 0.9
 MOST_OPAQUE = 0.8
 """Opacity from which nothing is recovered: noise and errors beneath are five times what they are in the clip."""
 
-ROUGHEST = 3.0
+ROUGHEST = 5.0
 """Steps of the recovered picture, in those of the picture around, from which the mark was not found there."""
 
 _MARGIN = 24  # pixels around the hole that the picture is known on
 _WAYS = 3  # in which a plane changes most
 _FAINT = 0.2  # codes, root mean square: changes below are rounding
 _CODES = 255.0
+_BEYOND = 4.0  # codes beyond black or white that an error of a mark that is right may reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +279,7 @@ def _certainty(layers: list[Layer], fit: Fit, hole: Flags) -> Array:
     """How certain the recovered picture is at each pixel of a box, 0 to 1; 0 where it is not recovered.
 
     Where its steps are those of the picture around, the mark has gone; where they are larger, something of it is left.
+    Where it is darker than black or lighter than white, the mark is another than was found.
     """
     layer = layers[0]
     opacity = np.float32(fit.opacity) * fit.shape
@@ -290,7 +293,11 @@ def _certainty(layers: list[Layer], fit: Fit, hole: Flags) -> Array:
             total += np.pad(step, widths)
     rough = cv2.GaussianBlur(total / (np.float32(4) * layer.scale), (0, 0), 3.0)
     certainty = 1 / np.maximum(rough, 1) * (1 - opacity)
-    certain = hole & (rough < ROUGHEST) & (opacity < MOST_OPAQUE)
+    middle = cv2.GaussianBlur(beneath, (0, 0), 2.0)
+    possible = cv2.erode(
+        ((middle > -_BEYOND) & (middle < _CODES + _BEYOND)).astype(np.uint8), np.ones((9, 9), np.uint8)
+    )
+    certain = hole & (rough < ROUGHEST) & (opacity < MOST_OPAQUE) & (possible > 0)
     return np.where(certain, np.clip(certainty, 0.01, 1), 0).astype(np.float32)
 
 

@@ -1,0 +1,135 @@
+"""The parts of which a mark's estimate is made: layers, coverage and border, each beside what is known exactly."""
+
+import itertools
+
+import numpy as np
+import pytest
+from tolerance import BORDER_PX, COVERAGE_PARTS
+
+from vsdfvi.engine.mark_border import Depth, _mean_offsets, border_of, covering, distance_within, nearest
+from vsdfvi.engine.mark_coverage import _CHANGING, _EDGE, _PARTLY, _STEEP, Coverage
+from vsdfvi.engine.mark_layer import Layer, unlikeliness
+
+
+def disc(size, middle, radius):
+    """Distance to a circle, above 0 inside."""
+    y, x = np.mgrid[:size, :size].astype(np.float32)
+    return (radius - np.hypot(x - middle[0], y - middle[1])).astype(np.float32)
+
+
+def layers_of(hole, seed=2, block=(1, 1)):
+    random = np.random.default_rng(seed)
+    height, width = hole.shape[0] // block[0], hole.shape[1] // block[1]
+    pictures = [random.normal(100, 20, (height, width)), random.normal(0, 3, (height, width))]
+    plane = 0 if block == (1, 1) else 1
+    return [Layer(picture, plane, block, hole, still=number == 0) for number, picture in enumerate(pictures)]
+
+
+def test_a_border_s_points_lie_on_the_outline_and_its_normals_point_out():
+    border = border_of(disc(48, (23.3, 24.6), 11.7))
+    away = border.points - np.array([23.3, 24.6], np.float32)
+    far = np.hypot(*away.T)
+    assert len(border.rings) == 1
+    assert np.abs(far - 11.7).max() < BORDER_PX
+    assert ((border.normals * away).sum(axis=1) / far).min() > 0.99
+    steps = np.hypot(*np.diff(border.points, axis=0).T)
+    assert 0.7 < steps.min() < steps.max() < 1.5
+
+
+def test_a_ring_has_two_outlines_and_nothing_has_none():
+    front = np.minimum(disc(48, (24, 24), 15), -disc(48, (24, 24), 7))
+    border = border_of(front)
+    far = np.hypot(*(border.points - 24).T)
+    assert sorted(round(float(far[ring].mean())) for ring in border.rings) == [7, 15]
+    assert border_of(np.full((20, 20), -3, np.float32)) is None
+
+
+def test_distance_from_a_border_is_finer_than_a_pixel():
+    front = disc(48, (23.3, 24.6), 11.7)
+    border = border_of(front)
+    index, signed = nearest(border, front)
+    near = np.abs(front) < 1.5
+    assert np.abs(signed - front)[near].max() < BORDER_PX
+    y, x = np.nonzero(near)
+    gaps = np.hypot(x[:, None] - border.points[:, 0], y[:, None] - border.points[:, 1])
+    assert (np.take_along_axis(gaps, index[near][:, None], 1)[:, 0] - gaps.min(axis=1)).max() < 0.3
+
+
+def test_a_mask_grown_from_a_mark_has_the_mark_at_one_depth():
+    mark, hole = disc(64, (31, 32), 15), disc(64, (31, 32), 20) > 0
+    depth = Depth(distance_within(hole), 0.0, 1.0).of(border_of(mark))
+    assert abs(depth.depth - 5) < 0.3
+    there, beside = border_of(mark), border_of(disc(64, (31, 32), 12))
+    assert depth.cost(there.points).mean() < depth.cost(beside.points).mean() - 2
+
+
+def test_a_shape_is_1_where_it_covers_most():
+    hole = np.ones((40, 40), bool)
+    for front in (disc(40, (20, 20), 12), disc(40, (20, 20), 1.2)):
+        shape = covering(front, 1.0, hole)
+        assert shape.max() == pytest.approx(1)
+        assert shape.min() >= 0
+
+
+def test_a_border_moves_where_all_its_points_want_to():
+    offsets = np.linspace(-1, 1, 17)
+    costs = 200 * (offsets[None] - 0.5) ** 2 + np.zeros((40, 1))
+    np.testing.assert_allclose(_mean_offsets(costs, (slice(0, 40),), offsets), 0.5, atol=0.02)
+    np.testing.assert_allclose(_mean_offsets(np.zeros((40, 17)), (slice(0, 40),), offsets), 0, atol=1e-9)
+
+
+def test_a_point_that_knows_nothing_moves_with_its_neighbours():
+    offsets = np.linspace(-1, 1, 17)
+    costs = 200 * (offsets[None] - 0.5) ** 2 + np.zeros((40, 1))
+    costs[20] = 0
+    assert _mean_offsets(costs, (slice(0, 40),), offsets)[20] == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("block", [(1, 1), (2, 2), (1, 2)])
+def test_roughness_is_the_sum_of_its_density(block):
+    hole = np.zeros((24, 32), bool)
+    hole[6:16, 8:22] = True
+    opacity = np.where(hole, np.float32(0.4), np.float32(0)).astype(np.float32)
+    for layer in layers_of(hole, block=block):
+        assert float(layer.density(opacity, 200.0).sum(dtype=np.float64)) == pytest.approx(
+            layer.roughness(opacity, 200.0), rel=1e-5
+        )
+
+
+@pytest.mark.parametrize("block", [(1, 1), (2, 2)])
+def test_a_window_around_the_hole_has_the_roughness_of_the_whole(block):
+    hole = np.zeros((32, 48), bool)
+    hole[10:20, 18:30] = True
+    opacity = np.where(hole, np.float32(0.4), np.float32(0)).astype(np.float32)
+    at = np.s_[4:28, 12:40]
+    for layer in layers_of(hole, block=block):
+        assert layer.cut(at).roughness(opacity[at], 200.0) == pytest.approx(layer.roughness(opacity, 200.0), rel=1e-6)
+
+
+def test_mean_coverage_is_that_of_all_coverages():
+    """Of three pixels in a row, messages are exact: every coverage of them is tried beside."""
+    hole = np.zeros((9, 11), bool)
+    hole[4, 4:7] = True
+    layers = layers_of(hole)
+    coverage = Coverage(layers, hole)
+    found_likely, found_mean = coverage.mean(0.5, 200.0)
+    levels, rows = coverage.levels.astype(np.float64), []
+    for chosen in itertools.product(levels, repeat=3):
+        covered = np.zeros(hole.shape)
+        covered[4, 4:7] = chosen
+        cost = sum(_PARTLY for level in chosen if 0 < level < 1)
+        for axis in (0, 1):
+            gap = np.abs(np.diff(covered, axis=axis))
+            cost += float((_EDGE * gap + _STEEP * np.maximum(gap - 0.5, 0)).sum())
+        opacity = (0.5 * covered).astype(np.float32)
+        for layer in layers:
+            share = float(layer.share) * (1 if layer.still else _CHANGING)
+            cost += share * float(layer.balance) * float(np.log(1 - opacity[hole]).sum(dtype=np.float64))
+            for step in layer._steps(layer.beneath(opacity, 200.0)):
+                cost += share * float(unlikeliness(step).sum(dtype=np.float64))
+        rows.append((cost, *chosen))
+    table = np.array(rows)
+    weights = np.exp(table[:, 0].min() - table[:, 0])
+    np.testing.assert_allclose(found_mean[hole], weights @ table[:, 1:] / weights.sum(), atol=COVERAGE_PARTS)
+    likely = np.log(weights.sum()) - table[:, 0].min()
+    assert found_likely == pytest.approx(likely, abs=0.01 + 1e-5 * abs(likely))
