@@ -64,9 +64,7 @@ def test_an_error_leaves_nothing(tmp_path):
     writer = ChunkWriter(name)
     writer.__enter__()
     writer.add({"frame": 0}, patch(0))
-    error = RuntimeError("midway")
-    with pytest.raises(RuntimeError, match="midway"):
-        writer.__exit__(RuntimeError, error, None)
+    writer.__exit__(RuntimeError, RuntimeError("midway"), None)
     assert list(tmp_path.iterdir()) == []
     assert not name.is_done()
 
