@@ -3,8 +3,8 @@
     python tests/benchmarks/bench_cleaning.py [--frames 240] [--repeats 3] [--long 0]
 
 A pan over noise of 320x180 with a box of 1/16, default settings but one thread each, chunks of 40 frames: by one
-process, and by two workers of this machine, by turns; on the clock, from the stage that repairs to its end, so that what
-a cluster takes to begin is apart. On a machine of two cores that are busy otherwise, two workers bring less.
+process, and by two workers of this machine, by turns; on the clock, from the stage that repairs to its end: what a
+cluster takes to begin is apart. On a machine of two cores that are busy otherwise, two workers bring less.
 
 Beside it: bytes of a chunk for each pixel of hole, the same with a hole of 1/400, where names and headers count; and
 what chunks cost in time: the same frames in chunks of 8 and in one. With --long: a film of so many frames of 96x64, of

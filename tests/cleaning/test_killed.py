@@ -232,10 +232,9 @@ def test_ffmpeg_ends_with_the_command_that_is_killed(tmp_path):
         "clean", source, "-m", "rectangle:20,12,12,12", "--frames", "0-599", "-o", tmp_path / "out.mkv", "--no-report",
         "--chunk", 600, "--encoder", "x265", "--ffmpeg", "-preset medium", "--set", "reject=0-599",
     ) as process:  # fmt: skip
-        for line in process.stderr:
-            if line.endswith("encoding\n"):
-                break
-        time.sleep(0.5)
+        while not any(part.stat().st_size for part in tmp_path.glob(".out.part-*.mkv")):
+            assert process.poll() is None
+            time.sleep(0.01)
         others = children(process.pid)
         assert [each.name() for each in others if "ffmpeg" in each.name()], "it is not encoding yet, or no longer"
         process.kill()
