@@ -13,6 +13,8 @@ import films
 import psutil
 import pytest
 
+from vsdfvi.cleaning.encoding import frames_of
+
 FILMS, KILLS, CHUNK = 20, 10, 8
 SEED = 6
 STAGES = ("encoding", "writing the record", "encoding", "writing the record", "repairing")
@@ -223,18 +225,21 @@ def test_workers_that_are_killed_cost_no_chunk_and_no_byte(tmp_path):
     assert [path.name for path in work.iterdir() if ".part-" in path.name] == []
 
 
-def test_a_command_that_is_killed_leaves_no_ffmpeg_behind(tmp_path):
-    source = films.film(tmp_path / "film.mkv", frames=400, size=(240, 320))
+def test_ffmpeg_ends_with_the_command_that_is_killed(tmp_path):
+    frames = 600
+    source = films.film(tmp_path / "film.mkv", frames, (240, 320))
     with films.begun(
-        "clean", source, "-m", "rectangle:20,12,12,12", "--frames", "0-399", "-o", tmp_path / "out.mkv", "--no-report",
-        "--chunk", 400, "--encoder", "x265", "--ffmpeg", "-preset veryslow -threads 1", "--set", "reject=0-399",
+        "clean", source, "-m", "rectangle:20,12,12,12", "--frames", "0-599", "-o", tmp_path / "out.mkv", "--no-report",
+        "--chunk", 600, "--encoder", "x265", "--ffmpeg", "-preset medium", "--set", "reject=0-599",
     ) as process:  # fmt: skip
-        for line in process.stderr:
-            if line.endswith("encoding\n"):
-                break
-        time.sleep(0.5)
+        while not any(part.stat().st_size for part in tmp_path.glob(".out.part-*.mkv")):
+            assert process.poll() is None
+            time.sleep(0.01)
         others = children(process.pid)
         assert [each.name() for each in others if "ffmpeg" in each.name()], "it is not encoding yet, or no longer"
         process.kill()
         process.wait()
-        assert still_there(others) == []
+        assert still_there(others, 60) == []
+    # It went to the end of what it had been sent, and not on to the end of the film with its last frame.
+    (part,) = tmp_path.glob(".out.part-*.mkv")
+    assert 0 < frames_of(part) < frames

@@ -9,6 +9,7 @@ from typing import Any
 
 from vsdfvi.cleaning import accounts
 from vsdfvi.cleaning.cleaning import Outcome, Watcher, check_paths, clean
+from vsdfvi.cleaning.encoders import encoder_of
 from vsdfvi.cleaning.jobs import Job, rate_of, span
 from vsdfvi.cleaning.masks import is_made
 from vsdfvi.cleaning.opening import PICTURES
@@ -140,6 +141,7 @@ def _planned(given: Any, defaults: Any, folder: Path, number: int) -> Planned:
             merged["settings"] = {**tables[0], **tables[1]}
         name = str(merged.get("output", name))
         job = _job(merged, folder)
+        encoder_of(job.encoder, job.output, job.ffmpeg)
         return Planned(name, job, state=_state(job))
     except (VsdfviError, OSError) as error:
         return Planned(name, None, str(error))

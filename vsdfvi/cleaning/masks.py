@@ -86,10 +86,10 @@ def binary(mask: vs.VideoNode) -> vs.VideoNode:
 
     So black and white of limited range are told apart as well, and what compression does to a mask is no hole.
     """
-    planes = mask.std.SplitPlanes()[: 3 if mask.format.color_family == vs.RGB else 1]
-    if mask.format.color_family != vs.RGB and mask.format.color_family != vs.YUV:
-        planes = planes[:1]
-    luma = planes[0] if len(planes) == 1 else vs.core.std.Expr(planes, "x y max z max")
+    if mask.format.color_family == vs.RGB:
+        luma = vs.core.std.Expr(mask.std.SplitPlanes(), "x y max z max")
+    else:
+        luma = mask.std.ShufflePlanes(0, vs.GRAY)
     peak = 1.0 if mask.format.sample_type == vs.FLOAT else (1 << mask.format.bits_per_sample) - 1
     hole: vs.VideoNode = luma.std.Binarize(peak / 2).std.SetFrameProps(_Range=1)
     return hole if hole.format.id == vs.GRAY8 else hole.resize.Point(format=vs.GRAY8)
