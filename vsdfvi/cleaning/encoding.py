@@ -235,7 +235,8 @@ def _chain(finish: Finish, stored: str, address: str, shown: int, *, whole: bool
     same = ",".join([f"settb={base.numerator}/{base.denominator}", *_tagged(finish.properties)])
     ours = f"movie=filename={_escaped(address)}:format_name=nut,{same}[ours]"
     theirs = f"[in]{cut}format={stored},{same}[film]"
-    # It ends with ours: else it would go on, with our last frame, when they break off because this process was killed.
+    # It ends with ours: else it would go on to the film's end with the last of them, should they break off, and nobody
+    # would see it. ffmpeg 5.1 and 9 fail where the connection breaks, as when this process is killed.
     rest = ",".join([f"format={stored}", *_converted(finish, stored)])
     return f"{theirs};{ours};[film][ours]blend=all_mode=normal:all_opacity=0:shortest=1,{rest}[out]"
 
