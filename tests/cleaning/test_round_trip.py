@@ -366,6 +366,17 @@ def run_raw(path, samples: str) -> bytes:
     return said
 
 
+def test_rgb_stays_what_it_is_and_keeps_its_colours(tmp_path):
+    source = films.film(tmp_path / "film.mkv", frames=4, samples="bgr0")
+    films.clean(source, tmp_path / "out.mkv")
+    hole = np.zeros((*films.SIZE, 4), bool)
+    hole[Y : Y + HEIGHT, X : X + WIDTH] = True
+    before, after = (films.samples_of(path, "bgr0") for path in (source, tmp_path / "out.mkv"))
+    assert np.array_equal(before[:, ~hole.ravel()], after[:, ~hole.ravel()])
+    films.clean(source, tmp_path / "delivered.mp4")
+    assert films.pixel_format(tmp_path / "delivered.mp4") == "yuv444p"
+
+
 def test_a_sequence_with_gaps_is_refused(tmp_path):
     films.film(tmp_path / "scan_%04d.png", frames=5, samples="rgb24", arguments=())
     (tmp_path / "scan_0003.png").unlink()

@@ -204,15 +204,17 @@ def _likeness(name: str, stored: str) -> tuple[int, ...]:
 
     def facts(text: str) -> tuple[str, int, int]:
         family = "gray" if text.startswith("gray") else "yuv" if text.startswith("yuv") else "rgb"
-        colour = (
-            {"420": 1, "440": 2, "422": 2, "444": 3, "411": 1, "410": 0}.get(text[3:6], 3) if family == "yuv" else 3
-        )
+        kinds = {"420": 2, "440": 2, "422": 3, "444": 4, "411": 2, "410": 1}
+        colour = {"gray": 0, "rgb": 4}.get(family, kinds.get(text[3:6], 4))
         digits = text.split("p", 1)[1] if family == "yuv" else text
-        found = "".join(c for c in digits.replace("rgb24", "8").replace("rgb48", "16") if c.isdigit())
+        digits = digits.replace("bgr0", "8").replace("rgb24", "8").replace("rgb48", "16")
+        found = "".join(c for c in digits if c.isdigit())
         bits = 32 if "f32" in text else int(found or 8)
         return family, colour, bits
 
     (family, colour, bits), (wanted, wanted_colour, wanted_bits) = facts(name), facts(stored)
+    # What is halved in the other direction, or quartered in one, is held by more than as many samples.
+    wanted_colour = {"yuv440": 4, "yuv411": 3}.get(stored[:6], wanted_colour)
     same = 2 if family == wanted else 1 if wanted == "gray" else 0
     return same, min(colour, wanted_colour), min(bits, wanted_bits), -colour, -bits
 

@@ -67,7 +67,7 @@ def sequence_of(path: str) -> Sequence | None:
     Raises:
         FormatError: There are no such pictures, numbers are missing, or a folder holds more than one sequence.
     """
-    spelled = None if Path(path).is_file() else spelled_number(Path(path).name)
+    spelled = None if Path(path).exists() else spelled_number(Path(path).name)
     if spelled is not None:
         before, digits, after = spelled
         return _sequence(Path(path).parent, before, digits, after, path)
