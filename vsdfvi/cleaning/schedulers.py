@@ -1,8 +1,10 @@
 """Who computes the chunks of a job: this process, or workers that Dask looks after, here or on other machines."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -73,19 +75,24 @@ class Dask:
 
     def __init__(self, client: Any, threads: int) -> None:
         self._client, self._threads = client, threads
-        self.workers = len(client.scheduler_info(n_workers=-1)["workers"])
+        self._addresses = sorted(client.scheduler_info(n_workers=-1)["workers"])
+        self.workers = len(self._addresses)
 
     def compute(self, job: Job, device: str, chunks: Sequence[ChunkName], told: Told, made: Made) -> None:
-        """Make the files of these chunks, as workers come free. What a worker that dies was at goes to another."""
+        """Make the files of these chunks, as workers come free. What a worker that dies was at goes to another.
+
+        Each worker gets a stretch of film, since the next chunk finds what lies around it made; where its own is done,
+        half of the longest that is left. Dask takes that as a wish: who is free takes what waits elsewhere.
+        """
         from distributed import as_completed
 
-        waiting = iter(chunks)
+        stretches = Stretches(chunks, self._addresses)
         work = job.work.absolute()
         job = _from_anywhere(job)
         key = job.key(device)
 
-        def submit() -> Any:
-            chunk = next(waiting, None)
+        def submit(worker: str) -> Any:
+            chunk = stretches.next(worker)
             if chunk is None:
                 return None
             # Not pure: a chunk that was lost is to be made again, whatever Dask remembers of it. The key is of the job
@@ -98,21 +105,24 @@ class Dask:
                 self._threads,
                 pure=False,
                 retries=_RETRIES,
+                workers=[worker],
+                allow_other_workers=True,
                 key=f"{work}-{key}-{chunk.number}",
             )
             asked.add(future)
             return future
 
         asked: set[Any] = set()
-        running = as_completed([future for _ in range(self.workers * _AHEAD) if (future := submit()) is not None])
+        first = [submit(worker) for _ in range(_AHEAD) for worker in self._addresses]
+        running = as_completed([future for future in first if future is not None])
         try:
             for future in running:
-                chunk, counts = future.result()
+                chunk, counts, worker = future.result()
                 asked.discard(future)
                 for n, hole, invented in counts:
                     told(n, hole, invented)
                 made(chunk)
-                following = submit()
+                following = submit(worker)
                 if following is not None:
                     running.add(following)
         except Exception as error:
@@ -124,6 +134,24 @@ class Dask:
             raise
         finally:
             self._client.cancel(list(asked))
+
+
+class Stretches:
+    """Chunks that wait, in a stretch for each worker."""
+
+    def __init__(self, chunks: Sequence[ChunkName], workers: Sequence[str]) -> None:
+        ends = [len(chunks) * k // len(workers) for k in range(len(workers) + 1)]
+        parts = zip(workers, pairwise(ends), strict=True)
+        self._waiting = {worker: deque(chunks[first:last]) for worker, (first, last) in parts}
+
+    def next(self, worker: str) -> ChunkName | None:
+        """The chunk that a worker should do next; None where none waits. It may be one that has only just come."""
+        own = self._waiting.setdefault(worker, deque())
+        if not own:
+            longest = max(self._waiting.values(), key=len)
+            for _ in range(-(-len(longest) // 2)):
+                own.appendleft(longest.pop())
+        return own.popleft() if own else None
 
 
 def _from_anywhere(job: Job) -> Job:
@@ -143,16 +171,19 @@ _cleaner: tuple[tuple[Job, str, int], Cleaner] | None = None
 
 def compute_chunk(
     job: Job, device: str, chunk: ChunkName, threads: int
-) -> tuple[ChunkName, list[tuple[int, int, int]]]:
+) -> tuple[ChunkName, list[tuple[int, int, int]], str]:
     """Make a chunk's file on a worker. The job's engine stays open for the next chunk.
 
     Returns:
-        The chunk, and of each frame its number, the pixels of its hole, and how many are invented.
+        The chunk; of each frame its number, the pixels of its hole, and how many are invented; the worker's address.
     """
     global _cleaner
+    from distributed import get_worker
+
+    address = str(get_worker().address)
     counts: list[tuple[int, int, int]] = []
     if chunk.is_done():  # by a worker whose answer was lost
-        return chunk, counts
+        return chunk, counts, address
     wanted = job, device, threads
     if _cleaner is None or repr(_cleaner[0]) != repr(wanted):
         if _cleaner is not None:
@@ -160,7 +191,7 @@ def compute_chunk(
             _cleaner = None
         _cleaner = wanted, Cleaner(job, device, threads)
     _cleaner[1].compute(chunk, lambda *counted: counts.append(counted))
-    return chunk, counts
+    return chunk, counts, address
 
 
 @contextmanager

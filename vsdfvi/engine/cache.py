@@ -5,6 +5,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any
 
+ENTRY_BYTES = 512
+"""What a result takes beside its own arrays: key, object, place in the order. Frames without a hole have little else,
+and a film may have a million of them."""
+
 
 class Cache:
     """Keeps the results used last, up to a budget. Losing one costs time, never changes a byte.

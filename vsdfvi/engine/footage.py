@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vsdfvi.engine.cache import Cache, CacheShare
+from vsdfvi.engine.cache import ENTRY_BYTES, Cache, CacheShare
 from vsdfvi.engine.completion import REFINED_RIM, RIM, FlowCompletion, complete_flow, unknown_flow
 from vsdfvi.engine.flow import estimate_flow, estimator_of, neutralise, refine_flow
 from vsdfvi.engine.plan import FramesNeeded, SurveyNeeded
@@ -154,7 +154,7 @@ class Footage:
             self.read.add(n)
             return hole_of(self._mask[key].planes[0], self.settings.dilate)
 
-        return self._cache.get(("hole", key), make, lambda hole: hole.nbytes + 64)
+        return self._cache.get(("hole", key), make, lambda hole: hole.nbytes + ENTRY_BYTES)
 
     def barred(self, n: int) -> Plane:
         """Where nothing may be taken from frame n: its hole, and what the clip ``exclude`` marks."""
@@ -167,7 +167,7 @@ class Footage:
                 return excluded if hole.is_empty else hole
             return joined(hole, excluded)
 
-        return self._cache.get(("barred", self._barred_key(n)), make, lambda plane: plane.nbytes + 64)
+        return self._cache.get(("barred", self._barred_key(n)), make, lambda plane: plane.nbytes + ENTRY_BYTES)
 
     @property
     def excludes(self) -> bool:
@@ -209,7 +209,7 @@ class Footage:
             blocks[:] = blocks.max(axis=(1, 3), keepdims=True)
             return Plane(left, top, whole)
 
-        return self._cache.get(("block hole", self._barred_key(n)), make, lambda plane: plane.nbytes + 64)
+        return self._cache.get(("block hole", self._barred_key(n)), make, lambda plane: plane.nbytes + ENTRY_BYTES)
 
     def _barred_key(self, n: int) -> int:
         """The frame number that stands for all frames whose ``barred`` is this one's."""
@@ -240,7 +240,7 @@ class Footage:
             holes = [self.barred(k) if k in (n, n + 1) else self.hole(k) for k in around]
             return regions(holes, margin, self.size)
 
-        return self._cache.get(("boxes", self._barred_key(n)), make, lambda boxes: 64 * len(boxes))
+        return self._cache.get(("boxes", self._barred_key(n)), make, lambda boxes: ENTRY_BYTES + 64 * len(boxes))
 
     def flow(self, n: int) -> Packed:
         """Completed flow between frames n and n + 1, both ways, on ``boxes(n)``, in pixels of the frame.
@@ -303,7 +303,7 @@ class Footage:
             return hole_of(~numbers, 0)
 
         x0, y0, x1, y1 = box
-        missing = self._cache.get(("no flow", n), make, lambda plane: plane.nbytes + 64)
+        missing = self._cache.get(("no flow", n), make, lambda plane: plane.nbytes + ENTRY_BYTES)
         parts = [self.hole(n), self.hole(n + 1), missing]
         unmeasured: NDArray[np.uint8] = np.maximum.reduce([part.crop(x0, y0, x1 - x0, y1 - y0) for part in parts])
         return unmeasured
@@ -422,7 +422,7 @@ class Footage:
 
     def cut(self, n: int) -> bool:
         """Whether a scene ends between frames n and n + 1."""
-        return self._cache.get(("cut", n), lambda: self._make_cut(n), lambda _: 64)
+        return self._cache.get(("cut", n), lambda: self._make_cut(n), lambda _: ENTRY_BYTES)
 
     def _make_cut(self, n: int) -> bool:
         said = [
