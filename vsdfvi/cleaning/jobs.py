@@ -15,8 +15,7 @@ from vsdfvi.cleaning.opening import PICTURES, sequence_of
 from vsdfvi.errors import SettingError
 
 CHUNK = 120
-"""Frames of a chunk: what a kill costs at most. Each worker of several begins a chunk by making what lies around its
-first frame, so shorter ones cost more."""
+"""Frames of a chunk: what a kill costs at most, and what a worker is given at once."""
 
 LEAST_CHUNK = 8
 
