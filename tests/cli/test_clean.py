@@ -405,6 +405,18 @@ def test_two_at_one_job(made, tmp_path):
     assert films.leftovers(tmp_path) == []
 
 
+def test_another_way_to_encode_is_another_output(made, tmp_path):
+    words = ("clean", made / "film.mkv", "-m", films.HOLE, "-o", tmp_path / "out.mkv", "--no-report", *films.SET)
+    assert films.run(*words).returncode == 0
+    before = films.digest(tmp_path / "out.mkv")
+    refused = films.run(*words, "--ffmpeg", "-slices 16")
+    assert refused.returncode == 1
+    assert "output must be a new file, or overwriting is to be allowed" in refused.stderr
+    assert films.digest(tmp_path / "out.mkv") == before
+    assert films.run(*words, "--ffmpeg", "-slices 16", "--overwrite").returncode == 0
+    assert films.digest(tmp_path / "out.mkv") != before
+
+
 def test_the_record_is_one_that_verify_knows(folder):
     assert asked(mask="white.png", output="out.mkv") == (0, "")
     answer = CliRunner().invoke(

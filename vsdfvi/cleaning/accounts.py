@@ -27,11 +27,13 @@ class Account:
 
     Attributes:
         key: Of the job (``Job.key``).
+        encoding: Of the job (``Job.encoding``).
         frames: Of the output.
         files: Name, size in bytes and SHA-256 of each.
     """
 
     key: str
+    encoding: str
     frames: int
     files: tuple[tuple[str, int, str], ...]
 
@@ -50,7 +52,10 @@ def write(
         span: First and last frame of the source that the output has.
         named: The output, as ``digests_of`` tells of it.
     """
-    facts = {**header, "job": {"key": key, "frames": span, "source": Path(job.source).name, "output": named}}
+    facts = {
+        **header,
+        "job": {"key": key, "encoding": job.encoding, "frames": span, "source": Path(job.source).name, "output": named},
+    }
     with made_whole(job.record) as part:
         record = Record(str(part), facts, header["clip"]["frames"])
         for line in lines:
@@ -78,9 +83,14 @@ def of_output(record: Path) -> Account | None:
             job = json.loads(file.readline())["job"]
         first, last = job["frames"]
         named = tuple((each["file"], int(each["bytes"]), each["sha256"]) for each in job["output"])
-        return Account(job["key"], last - first + 1, named)
+        return Account(job["key"], job["encoding"], last - first + 1, named)
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def is_of(account: Account | None, job: Job, key: str) -> bool:
+    """Whether an account is of this job, and of an output that it would make in the same way again."""
+    return account is not None and (account.key, account.encoding) == (key, job.encoding)
 
 
 def is_whole(account: Account, output: str) -> bool:

@@ -183,7 +183,7 @@ def _job(given: Mapping[str, Any], folder: Path) -> Job:
 
 def _state(job: Job) -> str:
     account = accounts.of_output(job.record)
-    if account is not None and accounts.are_there(account, job.output):
+    if account is not None and account.encoding == job.encoding and accounts.are_there(account, job.output):
         return "done"
     return "begun" if job.work.is_dir() else "new"
 

@@ -90,14 +90,15 @@ def clean(job: Job, workers: Scheduler, device: str, watcher: Watcher, *, overwr
         require_codec(encoder.codec)
     key = job.key(device)
     account = accounts.of_output(job.record)
-    if account is not None and account.key == key and accounts.is_whole(account, job.output):
+    own = account if accounts.is_of(account, job, key) else None
+    if own is not None and accounts.is_whole(own, job.output):
         if not job.keep:
             _remove(job.work)
-        return Outcome("done already", account.frames, 0, time.monotonic() - begun)
+        return Outcome("done already", own.frames, 0, time.monotonic() - begun)
     if not overwrite:
-        if _is_there(job.output, account if account is not None and account.key == key else None):
+        if _is_there(job.output, own):
             raise SettingError("output", "a new file, or overwriting is to be allowed (--overwrite)", job.output)
-        if account is not None and account.key != key and accounts.are_there(account, job.output):
+        if account is not None and own is None and accounts.are_there(account, job.output):
             other = account.files[0][0]
             raise SettingError("output", f"of a name beside which {job.record.name} is not the record of {other}, "
                                "or overwriting is to be allowed (--overwrite)", job.output)  # fmt: skip

@@ -106,6 +106,11 @@ class Job:
         """The report that goes with the output."""
         return self.beside("report.html")
 
+    @property
+    def encoding(self) -> str:
+        """How the output is made of the chunks, as text: another text, another output."""
+        return json.dumps([self.encoder, *self.ffmpeg, self.filters, str(self.rate or "")], ensure_ascii=False)
+
     def key(self, device: str) -> str:
         """What the samples of the chunks depend on, as one number: another key, other chunks.
 
