@@ -106,7 +106,7 @@ class Recorder:
         argument = _cpu._argument
 
         def noted(value):
-            made = argument(value)
+            made = _cpu._address(value) if isinstance(value, np.ndarray) else argument(value)
             if isinstance(value, np.ndarray):
                 known = self.arrays.get(made.value)
                 if known is None or known.nbytes < value.nbytes:
@@ -135,7 +135,7 @@ class Recorder:
                     assert position >= 4, f"{name} takes a float in a register"
                     parts.append(struct.pack("<QfI", 0, value.value, 0))
                 else:
-                    parts.append(struct.pack("<Qq", 0, value.value))
+                    parts.append(struct.pack("<Qq", 0, value if isinstance(value, int) else value.value))
             kernel(*arguments)
             self.calls.append(b"".join(parts))
             self.results.append((name, b"".join(ctypes.string_at(*each) for each in zip(places, sizes, strict=True))))

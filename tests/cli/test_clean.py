@@ -200,7 +200,8 @@ WRONG = {
         ("--set", "record=x"), "record must be left out: the record is written beside the output, got 'x'",
     ),
     "unknown preset": (
-        ("--preset", "none"), "preset must be one of dirt, scratch, logo, subtitle, dropout, object, preview, got 'none'",
+        ("--preset", "none"),
+        "preset must be one of dirt, scratch, logo, subtitle, dropout, object, preview, got 'none'",
     ),
     "short chunk": (("--chunk", "2"), "chunk must be between 8 and 100000 frames, got 2"),
     "frames backwards": (

@@ -21,6 +21,7 @@ ATTEMPTS = 10
 """Workers that may die over one chunk before it is given up: machines are taken away, and that is no fault of its."""
 
 _RETRIES = 2  # of a chunk whose worker lives and failed, as where a network drive was away
+_PATIENCE = 20  # seconds for an answer that Dask has announced
 _AHEAD = 2  # chunks that wait at each worker
 
 Made = Callable[[ChunkName], object]
@@ -81,8 +82,9 @@ class Dask:
     def compute(self, job: Job, device: str, chunks: Sequence[ChunkName], told: Told, made: Made) -> None:
         """Make the files of these chunks, as workers come free. What a worker that dies was at goes to another.
 
-        Each worker gets a stretch of film, since the next chunk finds what lies around it made; where its own is done,
-        half of the longest that is left. Dask takes that as a wish: who is free takes what waits elsewhere.
+        Each worker is meant to get a stretch of film, since the next chunk finds what lies around it made; where its own
+        is done, half of the longest that is left. Nothing binds Dask to that: who has just become free is who gets the
+        next chunk. (Bound to a worker that then died, a chunk was waited for without end.)
         """
         from distributed import as_completed
 
@@ -105,19 +107,19 @@ class Dask:
                 self._threads,
                 pure=False,
                 retries=_RETRIES,
-                workers=[worker],
-                allow_other_workers=True,
                 key=f"{work}-{key}-{chunk.number}",
             )
             asked.add(future)
+            names[future.key] = chunk
             return future
 
         asked: set[Any] = set()
+        names: dict[str, ChunkName] = {}
         first = [submit(worker) for _ in range(_AHEAD) for worker in self._addresses]
         running = as_completed([future for future in first if future is not None])
         try:
             for future in running:
-                chunk, counts, worker = future.result()
+                chunk, counts, worker = _answer(future, names[future.key])
                 asked.discard(future)
                 for n, hole, invented in counts:
                     told(n, hole, invented)
@@ -134,6 +136,17 @@ class Dask:
             raise
         finally:
             self._client.cancel(list(asked))
+
+
+def _answer(future: Any, chunk: ChunkName) -> tuple[ChunkName, list[tuple[int, int, int]], str]:
+    """What a worker said of a chunk that it made; where it died with its answer, what the disk says."""
+    while True:
+        try:
+            answer: tuple[ChunkName, list[tuple[int, int, int]], str] = future.result(timeout=_PATIENCE)
+            return answer
+        except TimeoutError:
+            if chunk.is_done():
+                return chunk, [], ""
 
 
 class Stretches:
