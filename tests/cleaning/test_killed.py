@@ -111,8 +111,8 @@ def test_a_batch_that_is_killed_ten_times_ends_with_the_same_bytes_and_makes_no_
                 time.sleep(chance.uniform(0, 0.05))
                 told.append(stage)
             else:
-                # Those that begin workers take longer to begin. All is so early that together they are through with half
-                # at most, also on a machine that has become twice as fast.
+                # Those that begin workers take longer to begin. All is so early that together they are through with
+                # half at most, also on a machine that has become twice as fast.
                 limit = ready + (4 if where else 0) + chance.uniform(0, seconds / 12)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(limit)
