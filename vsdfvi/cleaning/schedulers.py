@@ -83,8 +83,8 @@ class Dask:
         """Make the files of these chunks, as workers come free. What a worker that dies was at goes to another.
 
         Each worker is meant to get a stretch of film, since the next chunk finds what lies around it made; where its
-        own is done, half of the longest that is left. Nothing binds Dask to that: who has just become free is who gets the
-        next chunk. (Bound to a worker that then died, a chunk was waited for without end.)
+        own is done, half of the longest that is left. Nothing binds Dask to that: who has just become free is who gets
+        the next chunk. (Bound to a worker that then died, a chunk was waited for without end.)
         """
         from distributed import as_completed
 
