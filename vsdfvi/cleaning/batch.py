@@ -10,6 +10,7 @@ from typing import Any
 from vsdfvi.cleaning import accounts
 from vsdfvi.cleaning.cleaning import Outcome, Watcher, check_paths, clean
 from vsdfvi.cleaning.encoders import encoder_of
+from vsdfvi.cleaning.files import sentence_of
 from vsdfvi.cleaning.jobs import Job, rate_of, span
 from vsdfvi.cleaning.masks import is_made
 from vsdfvi.cleaning.opening import PICTURES
@@ -225,13 +226,7 @@ def run(
                 check_paths(each.job)
                 result = Result(each.name, clean(each.job, workers, device(each.job), watcher, overwrite=overwrite))
             except (VsdfviError, OSError) as error:
-                result = Result(each.name, None, _sentence(error))
+                result = Result(each.name, None, sentence_of(error))
         results.append(result)
         told(result)
     return results
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    return str(error)

@@ -4,7 +4,6 @@ Whatever ends the process, at whatever moment, what is done stays done, and the 
 there whole or not at all, and the output gets its name when it is complete.
 """
 
-import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -29,8 +28,6 @@ from vsdfvi.films.clips import video_format
 from vsdfvi.frames.pixels import VideoFormat
 from vsdfvi.kernels.device import device_of
 from vsdfvi.settings import Settings
-
-_LOG = logging.getLogger(__name__)
 
 
 class Watcher(Protocol):

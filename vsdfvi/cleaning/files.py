@@ -1,5 +1,6 @@
 """Files that are whole or not there: written under another name, made to last, and then given their own."""
 
+import errno
 import hashlib
 import os
 import secrets
@@ -64,3 +65,12 @@ def remove_parts(path: Path) -> None:
         if found.name.startswith(f".{path.stem}{PART}") and found.suffix == path.suffix:
             with suppress(OSError):
                 found.unlink()
+
+
+def sentence_of(error: Exception) -> str:
+    """An error as a sentence; the system's with the file that it is about."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"the disk is full: {error.filename or 'no room is left'}. What is done is kept; make room, and go on"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error)

@@ -138,6 +138,7 @@ def clean(
     if encoder == "list":
         _list_encoders()
         return
+    from vsdfvi.cleaning.files import sentence_of
     from vsdfvi.cleaning.jobs import CHUNK, Job, rate_of, span
     from vsdfvi.errors import SettingError, VsdfviError
     from vsdfvi.settings import settings_from
@@ -164,7 +165,7 @@ def clean(
     except (VsdfviError, OSError) as error:
         if job is None and isinstance(error, SettingError):  # nothing was looked at but the command
             raise click.UsageError(str(error)) from error
-        raise click.ClickException(_said(error)) from error
+        raise click.ClickException(sentence_of(error)) from error
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -175,17 +176,6 @@ def _words(text: str) -> tuple[str, ...]:
         raise click.BadParameter(
             f"must be words as a shell takes them ({error}), got {text}", param_hint="--ffmpeg"
         ) from error
-
-
-def _said(error: Exception) -> str:
-    """An error as a sentence; the system's with the file that it is about."""
-    import errno
-
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return f"the disk is full: {error.filename or 'no room is left'}. What is done is kept; make room, and go on"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    return str(error)
 
 
 def _list_encoders() -> None:
