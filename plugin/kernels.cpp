@@ -1,6 +1,7 @@
 // Every kernel, compiled for the CPU. Their callers are in vsdfvi/kernels/, which opens this library by its path.
 #include "../vsdfvi/kernels/exemplar.h"
 #include "../vsdfvi/kernels/laplace.h"
+#include "../vsdfvi/kernels/light.h"
 #include "../vsdfvi/kernels/median.h"
 #include "../vsdfvi/kernels/meld.h"
 #include "../vsdfvi/kernels/paper.h"

@@ -107,6 +107,35 @@ def trace_step(x, y, error, state, flow, hole, *, size, later, step, stop, scale
     return x, y, error, state
 
 
+def trace_walk(x, y, error, state, since, frames, *, size, later, first, most, nearest, scale, limit):
+    """Return x, y, error and state after several steps, of ``(flow, hole)``, the steps that found, and who walks on."""
+    x, y, error, state = (a.copy() for a in (x, y, error, state))
+    met = []
+    for step, (flow, hole) in enumerate(frames, first):
+        state[(state == 0) & (step - since > most)] = LOST
+        out = (state == 0) & (since < step)
+        x[out], y[out], error[out], state[out] = trace_step(
+            x[out], y[out], error[out], state[out], flow, hole, size=size, later=later, step=step,
+            stop=step >= nearest, scale=scale, limit=limit,
+        )  # fmt: skip
+        met += [step] if (state[out] == step).any() else []
+    return x, y, error, state, tuple(met), bool((state == 0).any())
+
+
+def trace_follow(x, y, frames, wanted, *, size, later, scale, limit):
+    """Return x, y and state after each wanted step, ``(wanted, pixels)``."""
+    x, y, error, state = x.astype(np.float32), y.astype(np.float32), np.zeros(x.size, F), np.zeros(x.size, np.int32)
+    found = []
+    for step, (flow, hole) in enumerate(frames, 1):
+        x, y, error, state = trace_step(
+            x, y, error, state, flow, hole, size=size, later=later, step=step, stop=True, scale=scale, limit=limit
+        )
+        if step in wanted:
+            found.append((x, y, state.copy()))
+        state[state > 0] = 0
+    return tuple(np.stack(each) for each in zip(*found, strict=True))
+
+
 # Samples.
 
 
@@ -152,6 +181,36 @@ def sample_lanczos(source, column, row, index, start, end, state, out, *, step, 
         )
         out[item], got[item] = sample_at(source, x, y, phases), 1
     return out, got
+
+
+def sample_sources(sources, column, row, index, start, end, state, *, subsampling, phases):
+    """Return values and flags of samples ``(turns, samples)``, each of the frame that its trajectory ended in."""
+    out, got = np.zeros((len(state), index.size), np.float32), np.zeros((len(state), index.size), np.uint8)
+    for turn, step in np.ndindex(len(state), max(sources)):
+        if step + 1 in sources:
+            at = tuple(to[turn] for to in end)
+            out[turn], flags = sample_lanczos(
+                sources[step + 1], column, row, index, start, at, state[turn], out[turn], step=step + 1,
+                subsampling=subsampling, phases=phases,
+            )  # fmt: skip
+            got[turn] |= flags
+    return out, got
+
+
+def blend_sources(sources, column, row, index, start, end, state, group, light, blend, *, subsampling, phases):
+    """Return a blend with the samples added, each in its light."""
+    blend, at = blend.copy(), np.maximum(state, 0)
+    gain, offset, error, shift_x, shift_y = (table[at, group] for table in light)
+    moved = end[0] + shift_x, end[1] + shift_y
+    value, got = sample_sources(
+        sources, column, row, index, start, tuple(to[None] for to in moved), state[None], subsampling=subsampling,
+        phases=phases,
+    )  # fmt: skip
+    value = gain[index] * value[0] + offset[index]
+    share = F(1) / (error * error * np.maximum(state, 1).astype(np.float32))[index]
+    for row_of, each in enumerate((share * value, share * (value * value), share * error[index], share)):
+        blend[row_of] += np.where(got[0] > 0, each, F(0))
+    return blend
 
 
 def sample_flow(flow, plane, x, y, state, out, *, size, step, scale):

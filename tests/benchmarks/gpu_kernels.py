@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import measured
-from gpu import kernel_work
+from gpu import kernel_work, walk_work
 from gpu.kernel_work import Work
 
 from vsdfvi.kernels import Device, _gpu, _launch
@@ -18,6 +18,8 @@ SWEEPS = 16
 
 READ_AND_WRITTEN = {
     "trace_step": ("x", "y", "error", "state"),
+    "trace_walk": ("x", "y", "error", "state"),
+    "blend_sources": ("blend",),
     "paper_merge": ("filled", "origin_frame", "origin_place", "invented"),
     "laplace_settle": ("planes",),
     "meld_settle": ("planes",),
@@ -27,6 +29,7 @@ READ_AND_WRITTEN = {
 HOW = (
     "bytes moved: every array that a kernel takes, once if it is read or written, twice if both; laplace_settle as "
     f"often as it sweeps ({SWEEPS} times), though its planes stay in the cache. What several threads read counts once. "
+    "Of frames that a call is given the addresses of, all counts, though a walk may not come to them. "
     "Before each launch a copy of the buffers below empties the cache, and keeps the device busy while the launch is "
     "prepared, so that its time is the kernel's alone"
 )
@@ -51,7 +54,7 @@ class Launch:
         text = (_gpu.FOLDER / _gpu.headers()[self.name]).read_text(encoding="utf-8")
         declared = re.search(rf"^VSDFVI_KERNEL {self.name}\(([^)]*)\)", text, re.MULTILINE)
         assert declared is not None
-        total = 0
+        total = sum(array.nbytes for array in self.how.get("alive", ()))
         for parameter, value in zip(declared[1].split(","), self.before, strict=False):
             if "*" in parameter:
                 name = parameter.split("*")[-1].split()[-1]
@@ -132,6 +135,12 @@ def works(tiny: bool) -> dict[str, Work]:
     half = size[0] // 2, size[1] // 2
     return {
         "trajectories, flow at half the size": kernel_work.trace(size, items, scale=2, stop=True, spoiled=0),
+        "trajectories of 5 steps, flow at half the size": walk_work.walked(size, items, scale=2, spoiled=0),
+        "pixels followed for 5 steps": walk_work.followed(size, items // 4, scale=2, spoiled=0),
+        "samples of 3 planes": walk_work.sampled(size, items // 2, turns=2, spoiled=0),
+        "samples of 3 planes, blended": walk_work.blended(size, items, spoiled=0),
+        "48 rings of 4,000 samples": walk_work.lit(48, 4000, 2),
+        "the same, moved": walk_work.drifted(48, 4000, 2),
         "samples of a plane": kernel_work.lanczos(size, items, spoiled=0),
         "flow at ends": kernel_work.flow_ends(size, items, scale=2, spoiled=0),
         "links of 1.7 M pixels": kernel_work.links(size, spoiled=0),

@@ -6,7 +6,8 @@ import scenes
 from scipy.ndimage import map_coordinates
 from tolerance import CHANCE, GAIN_OFF, LEVEL_OFF, OUTLIERS_OFF, SHIFT_CHANCE, SHIFT_OFF
 
-from vsdfvi.engine.light import Light, match_light, match_shift
+from vsdfvi.engine import light as engine_light
+from vsdfvi.engine.light import Light
 
 LEVEL, CONTRAST = 120, 30  # codes of 8 bits: mean of the texture and its deviation
 ONE = {"groups": 1, "corrects": True}
@@ -19,6 +20,17 @@ def rings(samples, grain, gain, offset, seed):
     source = texture + random.normal(0, grain, samples)
     target = gain * texture + offset + random.normal(0, grain, samples)
     return target.astype(np.float32), source.astype(np.float32)
+
+
+def match_light(target, source, group, groups, *, corrects):
+    """The light of one source that is known all around."""
+    there = np.ones((1, target.size), bool)
+    return engine_light.match_light(target, source[None], there, group, groups, corrects=corrects)[0]
+
+
+def match_shift(missed, gradient, there, group, groups):
+    """The drift of one source."""
+    return engine_light.match_shift(missed[None], gradient, there[None], group, groups)[0]
 
 
 def matched(target, source):

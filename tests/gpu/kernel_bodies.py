@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from tolerance import assert_same_bits
 
-from gpu import kernel_work
+from gpu import kernel_work, walk_work
 from vsdfvi.engine.computing import open_device
 from vsdfvi.kernels import HOST, Device
 from vsdfvi.kernels.device import get_together, put_together
@@ -48,6 +48,19 @@ def _kernel_works() -> Iterator[tuple[str, kernel_work.Work]]:
     for size, subsampling in product(SIZES, ((0, 0), (1, 1), (2, 0))):
         name = f"{size[0]}x{size[1]}, {subsampling}"
         yield f"sample_lanczos {name}", kernel_work.lanczos(size, _items(size), subsampling=subsampling)
+        yield f"sample_sources {name}", walk_work.sampled(size, _items(size), subsampling=subsampling)
+        yield f"blend_sources {name}", walk_work.blended(size, _items(size), subsampling=subsampling)
+    for size, scale, later in product(SIZES, (1, 2), (False, True)):
+        name = f"{size[0]}x{size[1]}, 1/{scale}"
+        work = walk_work.walked(size, _items(size), scale=scale, later=later)
+        yield f"trace_walk {name}, {'later' if later else 'earlier'}", work
+        if later:
+            yield f"trace_follow {name}", walk_work.followed(size, _items(size), scale=scale)
+    for sources, samples, groups in ((1, 5, 1), (1, 400, 1), (5, 900, 4), (40, 3000, 2)):
+        name = f"{sources} sources, {samples} samples, {groups} groups"
+        yield f"light_lines {name}", walk_work.lit(sources, samples, groups)
+        yield f"light_shift {name}", walk_work.drifted(sources, samples, groups)
+    yield "light_lines told alone", walk_work.lit(3, 400, 2, corrects=False)
     for size in SIZES:
         name = f"{size[0]}x{size[1]}"
         yield f"laplace_restrict {name}", kernel_work.restricted(size)
@@ -75,6 +88,10 @@ def _kernel_works() -> Iterator[tuple[str, kernel_work.Work]]:
     yield "trace_step walks on", kernel_work.trace((40, 33), 60, stop=False)
     yield f"trace_step {BEYOND}", kernel_work.trace((270, 480), BEYOND)
     yield f"sample_lanczos {BEYOND}", kernel_work.lanczos((270, 480), BEYOND)
+    yield f"trace_walk {BEYOND}", walk_work.walked((270, 480), BEYOND)
+    yield f"trace_follow {BEYOND}", walk_work.followed((270, 480), BEYOND)
+    yield f"sample_sources {BEYOND}", walk_work.sampled((270, 480), BEYOND // 2)
+    yield f"blend_sources {BEYOND}", walk_work.blended((270, 480), BEYOND)
     yield f"sample_flow {BEYOND}", kernel_work.flow_ends((270, 480), BEYOND)
     yield "paper_link 1000x1000", kernel_work.links((1000, 1000))
     # More rows, pixels and planes than there are rows of blocks, threads and blocks.

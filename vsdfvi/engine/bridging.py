@@ -1,6 +1,5 @@
 """Flow across the hole, measured: what earlier frames show of it against what later ones show."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 
 from vsdfvi.engine.completion import REFINED_RIM, FlowCompletion, unknown_flow
 from vsdfvi.engine.footage import Footage, coarser, coarser_hole
-from vsdfvi.engine.propagation import HolePixels, sample_sources, walk
+from vsdfvi.engine.propagation import Flows, HolePixels, sample_ends, walk
 from vsdfvi.frames.masks import Box
 from vsdfvi.frames.pixels import luma_of
 from vsdfvi.kernels import Device, Packed, pack
@@ -79,7 +78,8 @@ class BridgedCompletion:
         """What the nearest later frames, or earlier ones, show of frame n's hole."""
 
         def make() -> Shown:
-            return show(footage, n, lambda pair: self.completed(footage, pair), later=later)
+            flows = Flows(lambda pair: self.completed(footage, pair), lambda pair: footage.keeps(("completed", pair)))
+            return show(footage, n, flows, later=later)
 
         return footage.remember(("shown", n, later), make)
 
@@ -104,20 +104,20 @@ class Shown:
         return self.x.nbytes + self.y.nbytes + self.value.nbytes + self.steps.nbytes
 
 
-def show(footage: Footage, n: int, flow: Callable[[int], Packed], *, later: bool) -> Shown:
-    """What the nearest later frames, or earlier ones, show of frame n's hole along some flow, given by pair."""
+def show(footage: Footage, n: int, flows: Flows, *, later: bool) -> Shown:
+    """What the nearest later frames, or earlier ones, show of frame n's hole along some flow."""
     hole, device = footage.hole(n), footage.device
     rows, columns = np.nonzero(hole.samples)
     x, y = (columns + hole.x).astype(np.int32), (rows + hole.y).astype(np.int32)
     there_x, there_y = put_together(device, [x, y])
     start = there_x, there_y
     limit = footage.settings.consistency
-    ends = walk(footage, n, *start, later=later, steps=STEPS, stop=True, limit=limit, flow=flow)
+    ends = walk(footage, n, *start, later=later, steps=STEPS, stop=True, limit=limit, flows=flows)
     index = device.arrays.arange(x.size, dtype=np.int32)
     planes = 3 if footage.format.family == "RGB" else 1
     pixels = HolePixels(*start, (start[0],) * planes, (start[1],) * planes, (index[:, None],) * planes)
     samples = [
-        sample_sources(footage, n, pixels, plane, index, start, ends, 1 if later else -1) for plane in range(planes)
+        sample_ends(footage, n, pixels, plane, index, start, ends, 1 if later else -1) for plane in range(planes)
     ]
     got, state, *values = get_together(device, [samples[0][0], ends.state, *(value for _, value in samples)])
     return Shown(x, y, luma_of(values, footage.format), np.where(got, state, 0).astype(np.int32))

@@ -72,6 +72,9 @@ class CacheShare:
         """The value of a key, made if it is not there."""
         return self._cache.get((self._owner, key), make, size_of)
 
+    def __contains__(self, key: Hashable) -> bool:
+        return (self._owner, key) in self._cache
+
     def clear(self) -> None:
         """End this owner: its results and its budget are forgotten."""
         self._budgets.pop(self._owner, None)

@@ -252,6 +252,14 @@ class Footage:
         complete = self._complete
         return self.remember_there(("flow", n), lambda: complete(self, n))
 
+    def knows_flow(self, n: int) -> bool:
+        """Whether ``flow(n)`` is kept, so that it costs nothing, and no frame is asked for."""
+        return self.keeps(("prefilled" if self._complete is None else "flow", n))
+
+    def keeps(self, key: Hashable) -> bool:
+        """Whether ``remember_there`` has this."""
+        return key in self._device_cache
+
     def remember[Made: Sized](self, key: Hashable, make: Callable[[], Made]) -> Made:
         """What ``make`` makes, a function of the key alone, kept as the footage's own results are."""
         return self._cache.get(key, make, lambda made: made.nbytes)

@@ -1,6 +1,6 @@
 """Carry known pixels along completed flow into the hole."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from vsdfvi.engine.footage import Footage
 from vsdfvi.frames.masks import subsampled
-from vsdfvi.kernels import LOST, Device, Packed, sample_lanczos, trace_step
+from vsdfvi.kernels import LOST, Device, Packed
 from vsdfvi.kernels.device import put_together
+from vsdfvi.kernels.walks import Crossing, sample_sources, trace_walk
 
 MORE_STEPS = 2
 """Frames beyond a source in which the next one is looked for: what lies farther adds more drift than it averages."""
@@ -92,6 +93,74 @@ class Trajectories:
         return self.state > 0
 
 
+@dataclass(frozen=True, slots=True)
+class Flows:
+    """Flow between frames n and n + 1, by n, and whether it is there already: making it may ask for frames."""
+
+    make: Callable[[int], Packed]
+    knows: Callable[[int], bool]
+
+
+def entered_by(n: int, step: int, *, later: bool) -> tuple[int, int]:
+    """The frame that a step from frame n arrives in, and the pair of frames that it crosses, by the earlier one."""
+    return (n + step, n + step - 1) if later else (n - step, n - step)
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """A walk under way from frame n, in one direction of time. ``trace_walk`` says what its arrays are."""
+
+    footage: Footage
+    n: int
+    later: bool
+    blocks: bool
+    flows: Flows
+    places: tuple[NDArray[np.float32], NDArray[np.float32]]
+    error: NDArray[np.float32]
+    state: NDArray[np.int32]
+    since: NDArray[np.int32]
+
+    def go(self, steps: Sequence[int], *, most: int, nearest: int, limit: float) -> tuple[tuple[int, ...], bool]:
+        """Walk some steps, ascending, until all walks have ended.
+
+        A GPU's host waits for the result of each call, so as many steps go into one as lead along flow that is known.
+        For what no walk comes to no flow is made.
+
+        Returns:
+            The steps at which known picture was met, and whether the way went on to the last.
+        """
+        footage, met = self.footage, list[int]()
+        taken = 0
+        while taken < len(steps):
+            call = self._call(steps[taken:])
+            if not call:
+                return tuple(met), False
+            found, walking = trace_walk(
+                footage.device, *self.places, self.error, self.state, self.since, call, size=footage.size,
+                later=self.later, first=steps[taken], most=most, nearest=nearest, scale=footage.flow_scale,
+                limit=limit,
+            )  # fmt: skip
+            met += found
+            if not walking:
+                break
+            taken += len(call)
+        return tuple(met), True
+
+    def _call(self, steps: Sequence[int]) -> list[Crossing]:
+        """The crossings of the first steps, as many as there is flow for, and one at least where the way goes on."""
+        call: list[Crossing] = []
+        for step in steps:
+            entered, pair = entered_by(self.n, step, later=self.later)
+            goes_on = 0 <= entered < self.footage.frames
+            if call and not (goes_on and step == steps[0] + len(call) and self.flows.knows(pair)):
+                break
+            # Without boxes nothing is missing there, and no flow leads on: whoever looks farther asks in vain.
+            if not goes_on or self.footage.cut(pair) or not self.footage.boxes(pair):
+                break
+            call.append(Crossing(self.flows.make(pair), *self.footage.hole_there(entered, blocks=self.blocks)))
+        return call
+
+
 def walk(
     footage: Footage,
     n: int,
@@ -103,7 +172,7 @@ def walk(
     stop: bool,
     limit: float,
     blocks: bool = False,
-    flow: Callable[[int], Packed] | None = None,
+    flows: Flows | None = None,
     nearest: int = 1,
 ) -> Trajectories:
     """Walk pixels of frame n along completed flow, frame by frame, composing one trajectory for each.
@@ -117,33 +186,22 @@ def walk(
         stop: End a walk on known picture. Without it, walks that take all steps end with ``state`` 0.
         limit: Forward/backward disagreement, in pixels, that loses a walk.
         blocks: Known is what is known in every plane (``Footage.block_hole``); else what is known in plane 0.
-        flow: Between frames n and n + 1, by n; ``Footage.flow`` unless given.
+        flows: ``Footage.flow`` unless given.
         nearest: Frames away from which a walk may stop; it goes on through known picture before.
     """
-    flow = footage.flow if flow is None else flow
     arrays, count = footage.device.arrays, x.size
     places = x.astype(np.float32), y.astype(np.float32)
-    error, state = arrays.zeros(count, np.float32), arrays.zeros(count, np.int32)
-    met = []
-    for step in range(1, steps + 1):
-        entered = n + step if later else n - step
-        pair = min(entered, entered + 1 if not later else entered - 1)
-        if not 0 <= entered < footage.frames or footage.cut(pair):
-            state[:] = arrays.where(state == 0, LOST, state)  # not by a mask: a GPU's host would wait for its count
-            break
-        hole, there = footage.hole_there(entered, blocks=blocks)
-        trace_step(
-            *places, error, state, flow(pair), hole, size=footage.size, later=later, step=step,
-            stop=stop and step >= nearest, scale=footage.flow_scale, limit=limit, hole_there=there,
-        )  # fmt: skip
-        some_met, some_walk = arrays.stack([(state == step).any(), (state == 0).any()]).tolist()
-        if some_met:
-            met.append(step)
-        if not some_walk:
-            break
-    if stop:
-        state[:] = arrays.where(state == 0, LOST, state)
-    return Trajectories(*places, error, state, tuple(met))
+    error, state, since = arrays.zeros(count, np.float32), arrays.zeros(count, np.int32), arrays.zeros(count, np.int32)
+    way = _Walk(footage, n, later, blocks, flows or footage_flows(footage), places, error, state, since)
+    met, whole = way.go(range(1, steps + 1), most=steps, nearest=nearest if stop else steps + 1, limit=limit)
+    if stop or not whole:
+        state = arrays.where(state == 0, np.int32(LOST), state)
+    return Trajectories(*places, error, state, met)
+
+
+def footage_flows(footage: Footage) -> Flows:
+    """The footage's completed flow."""
+    return Flows(footage.flow, footage.knows_flow)
 
 
 def find_sources(
@@ -174,33 +232,17 @@ def _next_source(footage: Footage, n: int, before: Trajectories, *, later: bool,
     """The walks of those pixels that have found a source, from there to the next one."""
     arrays, settings = footage.device.arrays, footage.settings
     places = before.x.copy(), before.y.copy()
-    error, state = before.error.copy(), arrays.full(before.x.size, LOST, np.int32)
-    met = []
-    last = min(before.steps[-1] + MORE_STEPS, settings.radius)
-    for step in range(before.steps[0] + 1, last + 1):
-        entered = n + step if later else n - step
-        pair = entered - 1 if later else entered
-        if not 0 <= entered < footage.frames or footage.cut(pair):
-            break
-        # Those that found their source in the frame that is left set out; those that have walked long enough end.
-        state[:] = arrays.where(before.state == step - 1, 0, state)
-        state[:] = arrays.where((state == 0) & (before.state > 0) & (before.state < step - MORE_STEPS), LOST, state)
-        if not bool((state == 0).any()):
-            continue
-        if not footage.boxes(pair):
-            break  # nothing is missing there, so no flow leads on; whoever looks farther asks for frames in vain
-        hole, there = footage.hole_there(entered, blocks=blocks)
-        trace_step(
-            *places, error, state, footage.flow(pair), hole, size=footage.size, later=later, step=step, stop=True,
-            scale=footage.flow_scale, limit=settings.consistency, hole_there=there,
-        )  # fmt: skip
-        if bool((state == step).any()):
-            met.append(step)
-    state[:] = arrays.where(state == 0, LOST, state)
-    return Trajectories(*places, error, state, tuple(met))
+    error, state = before.error.copy(), arrays.where(before.found, np.int32(0), np.int32(LOST))
+    steps = {step + more for step in before.steps for more in range(1, MORE_STEPS + 1)}
+    way = _Walk(footage, n, later, blocks, footage_flows(footage), places, error, state, before.state)
+    met, _ = way.go(
+        sorted(step for step in steps if step <= settings.radius), most=MORE_STEPS, nearest=1,
+        limit=settings.consistency,
+    )  # fmt: skip
+    return Trajectories(*places, error, arrays.where(state == 0, np.int32(LOST), state), met)
 
 
-def sample_sources(
+def sample_ends(
     footage: Footage,
     n: int,
     pixels: HolePixels,
@@ -214,15 +256,18 @@ def sample_sources(
 
     All arrays are on the device.
     """
-    arrays = footage.device.arrays
-    value = arrays.zeros(index.size, np.float32)
-    got = arrays.zeros(index.size, np.uint8)
-    for step in side.steps:
-        entered = n + sign * step
-        pair = entered - 1 if sign > 0 else entered
-        source = footage.source(entered, footage.boxes(pair))[plane]
-        sample_lanczos(
-            source, pixels.column[plane], pixels.row[plane], index, start, (side.x, side.y), side.state,
-            value, got, step=step, subsampling=footage.format.subsampling(plane),
-        )  # fmt: skip
+    sources = sources_of(footage, n, plane, side.steps, later=sign > 0)
+    value, got = sample_sources(
+        footage.device, sources, pixels.column[plane], pixels.row[plane], index, start, (side.x, side.y), side.state,
+        subsampling=footage.format.subsampling(plane),
+    )  # fmt: skip
     return got.astype(bool), value
+
+
+def sources_of(footage: Footage, n: int, plane: int, steps: Iterable[int], *, later: bool) -> dict[int, Packed]:
+    """A plane of the frames some steps away on one side, by the number of steps, where walks arrive in them."""
+    found = {}
+    for step in steps:
+        entered, pair = entered_by(n, step, later=later)
+        found[step] = footage.source(entered, footage.boxes(pair))[plane]
+    return found

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsdfvi.engine.footage import Footage
-from vsdfvi.engine.propagation import HolePixels, hole_pixels
-from vsdfvi.kernels import Packed, Plane, sample_lanczos, trace_step
+from vsdfvi.engine.propagation import HolePixels, entered_by, hole_pixels
+from vsdfvi.kernels import Packed, Plane
 from vsdfvi.kernels.device import get_together, put_together
+from vsdfvi.kernels.walks import Crossing, sample_sources, trace_follow
 
 WIDTH = 4 / 240
 """Share of the picture's height that the ring is wide, and its bounds in pixels: each is one more to walk."""
@@ -203,37 +204,32 @@ def follow(
         steps: After how many.
         picture: Planes of the frame that is reached, given its number and the pair that was crossed last.
     """
-    wanted = frozenset(steps)
-    found: dict[int, Followed] = {}
+    wanted = sorted(frozenset(steps))
     if not wanted or not ring.x.size:
-        return found
+        return {}
     device, planes = footage.device, range(footage.format.planes)
-    arrays = device.arrays
     x, y, *lists = put_together(device, [ring.x, ring.y, *ring.of_plane, *ring.column, *ring.row])
     of_plane, column, row = (lists[k * len(planes) : (k + 1) * len(planes)] for k in range(3))
-    places = x.astype(np.float32), y.astype(np.float32)
-    error, state = arrays.zeros(x.size, np.float32), arrays.zeros(x.size, np.int32)
-    limit = float(footage.settings.consistency)
-    for step in range(1, max(wanted) + 1):
-        entered = n + step if later else n - step
-        pair = entered - 1 if later else entered
-        hole, there = footage.hole_there(entered, blocks=True)
-        trace_step(
-            *places, error, state, footage.flow(pair), hole, size=footage.size, later=later, step=step, stop=True,
-            scale=footage.flow_scale, limit=limit, hole_there=there,
-        )  # fmt: skip
+    crossings, sources = [], {}
+    for step in range(1, wanted[-1] + 1):
+        entered, pair = entered_by(n, step, later=later)
+        crossings.append(Crossing(footage.flow(pair), *footage.hole_there(entered, blocks=True)))
         if step in wanted:
-            sources = picture(entered, pair)
-            values = [arrays.zeros(column[plane].size, np.float32) for plane in planes]
-            got = [arrays.zeros(column[plane].size, np.uint8) for plane in planes]
-            for plane in planes:
-                sample_lanczos(
-                    sources[plane], column[plane], row[plane], of_plane[plane], (x, y), places, state, values[plane],
-                    got[plane], step=step, subsampling=footage.format.subsampling(plane),
-                )  # fmt: skip
-            home = get_together(device, [*values, *got])
-            found[step] = Followed(
-                tuple(home[: len(planes)]), tuple(flags.astype(bool) for flags in home[len(planes) :])
-            )
-        state[:] = arrays.where(state > 0, 0, state)  # what is known here is walked on all the same
-    return found
+            sources[step] = picture(entered, pair)
+    places = trace_follow(
+        device, x, y, crossings, wanted, size=footage.size, later=later, scale=footage.flow_scale,
+        limit=float(footage.settings.consistency),
+    )  # fmt: skip
+    shown = [
+        sample_sources(
+            device, {step: source[plane] for step, source in sources.items()}, column[plane], row[plane],
+            of_plane[plane], (x, y), (places.x, places.y), places.state, subsampling=footage.format.subsampling(plane),
+        )
+        for plane in planes
+    ]  # fmt: skip
+    home = get_together(device, [array for pair in shown for array in pair])
+    values, there = home[::2], [flags.astype(bool) for flags in home[1::2]]
+    return {
+        step: Followed(tuple(value[turn] for value in values), tuple(flags[turn] for flags in there))
+        for turn, step in enumerate(wanted)
+    }

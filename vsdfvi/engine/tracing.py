@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +9,11 @@ from numpy.typing import NDArray
 from vsdfvi.engine.confidence import BELIEVED, confidence_of
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.light import Light, match_light, match_shift
-from vsdfvi.engine.propagation import HolePixels, Trajectories, find_sources, hole_pixels, sample_sources
+from vsdfvi.engine.propagation import HolePixels, Trajectories, find_sources, hole_pixels, sources_of
 from vsdfvi.engine.surroundings import Followed, Ring, follow, parent_samples, ring_gradient, ring_of, ring_values
 from vsdfvi.kernels import LOST, Packed, module_of
 from vsdfvi.kernels.device import get_together
+from vsdfvi.kernels.walks import blend_sources
 
 _LEAST_ERROR = 0.5 / 255  # of the peak: a ring can agree by chance, so no source counts as better than this
 _UNKNOWN_ERROR = 4 / 255  # of the peak: of a source that the ring says nothing of
@@ -136,10 +136,11 @@ class _Side:
     ring: Mapping[int, Followed]
     light: Mapping[int, tuple[Light, ...]]
 
-    def tables(self, plane: int, groups: int, peak: float) -> tuple[NDArray[np.float32], ...]:
-        """By steps and part of the hole, ``(steps + 1, groups)``: gain, offset, error in codes, and shift x and y."""
+    def tables(self, plane: int, groups: int, peak: float) -> NDArray[np.float32]:
+        """Gain, offset, error in codes, shift x and y, by steps and part of the hole: ``(5, steps + 1, groups)``."""
         last = max((step for ends in (*self.luma, *self.chroma) for step in ends.steps), default=0)
-        gain, offset, error, shift_x, shift_y = np.zeros((5, last + 1, groups), np.float32)
+        tables = np.zeros((5, last + 1, groups), np.float32)
+        gain, offset, error, shift_x, shift_y = tables
         gain[:], error[:] = 1, _UNKNOWN_ERROR * peak
         for step, planes in self.light.items():
             gain[step], offset[step] = planes[plane].gain, planes[plane].offset
@@ -147,7 +148,7 @@ class _Side:
             of_ring = planes[0].error
             error[step] = np.where(np.isfinite(of_ring), np.maximum(of_ring, _LEAST_ERROR * peak), error[step])
             shift_x[step], shift_y[step] = planes[plane].shift
-        return gain, offset, error, shift_x, shift_y
+        return tables
 
 
 def trace(footage: Footage, n: int) -> Traced:
@@ -224,22 +225,17 @@ def _blend(
         # A subsampled plane walks by itself: a pixel that is known in a source may share its chroma with the hole.
         group = hole_group[index]
         index = arrays.arange(index.size, dtype=np.int32)
-    total, square, doubt, weight = (arrays.zeros(index.size, np.float32) for _ in range(4))
+    blend = arrays.zeros((4, index.size), np.float32)
     for side in sides:
-        tables = [put(table.ravel()) for table in side.tables(plane, ring.groups, footage.format.peak)]
+        light = put(side.tables(plane, ring.groups, footage.format.peak))
+        start = side.start if subsampled else (pixels.x, pixels.y)
         for ends in side.chroma if subsampled else side.luma:
-            at = arrays.maximum(ends.state, 0) * np.int32(ring.groups) + group
-            gain, offset, error, shift_x, shift_y = (table[at] for table in tables)
-            moved = replace(ends, x=ends.x + shift_x, y=ends.y + shift_y)
-            start = side.start if subsampled else (pixels.x, pixels.y)
-            got, value = sample_sources(footage, n, pixels, plane, index, start, moved, side.sign)
-            value, error = gain[index] * value + offset[index], error[index]
-            share = 1 / (error * error * arrays.maximum(ends.state[index], 1).astype(np.float32))
-            share = arrays.where(got, share, np.float32(0))
-            total += share * arrays.where(got, value, np.float32(0))
-            square += share * arrays.where(got, value * value, np.float32(0))
-            doubt += share * error
-            weight += share
+            blend_sources(
+                footage.device, sources_of(footage, n, plane, ends.steps, later=side.sign > 0), pixels.column[plane],
+                pixels.row[plane], index, start, (ends.x, ends.y), ends.state, group, light, blend,
+                subsampling=footage.format.subsampling(plane),
+            )  # fmt: skip
+    total, square, doubt, weight = blend
     scale = arrays.maximum(weight, np.float32(1e-20))
     mean = total / scale
     spread = arrays.sqrt(arrays.maximum(square / scale - mean * mean, np.float32(0)))
@@ -273,39 +269,28 @@ def lights_of(footage: Footage, n: int, ring: Ring, shown: Mapping[int, Followed
     """
     if not shown:
         return {}
-    sources, groups = list(shown.values()), ring.groups
-    source_of = np.repeat(np.arange(len(sources), dtype=np.int32), groups)
-    settings, count, lights = footage.settings, len(sources) * groups, []
-
-    def all_of(arrays: Sequence[NDArray[np.generic]]) -> NDArray[Any]:
-        return np.concatenate(arrays)
-
-    for plane, target in enumerate(ring_values(footage, n, ring)):
+    groups, lights = ring.groups, list[list[Light]]()
+    planes = range(footage.format.planes)
+    values = [np.stack([source.values[plane] for source in shown.values()]) for plane in planes]
+    there = [np.stack([source.there[plane] for source in shown.values()]) for plane in planes]
+    targets = ring_values(footage, n, ring)
+    for plane in planes:
         group = ring.group[ring.of_plane[plane]]
-        there = [source.there[plane] for source in sources]
-        lights.append(
-            match_light(
-                all_of([target[use] for use in there]),
-                all_of([source.values[plane][use] for source, use in zip(sources, there, strict=True)]),
-                all_of([group[use] + np.int32(k * groups) for k, use in enumerate(there)]),
-                count, corrects=bool(settings.light), source_of=source_of,
-            )
-        )  # fmt: skip
-    if settings.refine:
+        corrects = bool(footage.settings.light)
+        lights.append(match_light(targets[plane], values[plane], there[plane], group, groups, corrects=corrects))
+    if footage.settings.refine:
         guide = guide_plane(footage)
-        target = ring_values(footage, n, ring)[guide]
-        groups_of = [ring.group + np.int32(k * groups) for k in range(len(sources))]
-        missed = [
-            target - lights[guide].of(source.values[guide], group)
-            for source, group in zip(sources, groups_of, strict=True)
+        missed = np.stack(
+            [
+                targets[guide] - light.of(value, ring.group)
+                for light, value in zip(lights[guide], values[guide], strict=True)
+            ]
+        )
+        shifts = match_shift(missed, ring_gradient(footage, n, ring, guide), there[guide], ring.group, groups)
+        lights = [
+            [replace(light, shift=shift) for light, shift in zip(of_plane, shifts, strict=True)] for of_plane in lights
         ]
-        gradient = np.tile(ring_gradient(footage, n, ring, guide), len(sources))
-        known = all_of([source.there[guide] for source in sources])
-        shift = match_shift(all_of(missed), gradient, known, all_of(groups_of), count)
-        lights = [replace(light, shift=shift) for light in lights]
-    return {
-        number: tuple(light.part(k * groups, (k + 1) * groups) for light in lights) for k, number in enumerate(shown)
-    }
+    return dict(zip(shown, zip(*lights, strict=True), strict=True))
 
 
 def _ring_fill(footage: Footage, here: HolePixels, ring: Ring, sides: Sequence[_Side]) -> RingFill:

@@ -138,7 +138,12 @@ def _address(array: np.ndarray[Any, Any]) -> ctypes.c_void_p:
 
 
 def prepared(
-    name: str, span: tuple[int, int], *before: Any, after: tuple[Any, ...] = (), grain: int = 1
+    name: str,
+    span: tuple[int, int],
+    *before: Any,
+    after: tuple[Any, ...] = (),
+    grain: int = 1,
+    alive: tuple[Any, ...] = (),
 ) -> Callable[[], None]:
     """A kernel with its arguments, to be run over its range as often as wanted. It keeps its arrays alive.
 
@@ -148,6 +153,7 @@ def prepared(
         before: Arguments that stand before the range: arrays (contiguous), ints, floats.
         after: Arguments that stand after it.
         grain: Rows or items below which a further thread does not pay.
+        alive: Arrays whose addresses are among the numbers of others.
     """
     begin, end = span
     function = getattr(library(), name)
@@ -157,7 +163,7 @@ def prepared(
     cuts = [begin + (end - begin) * k // count for k in range(count + 1)]
     parts = [(*head, first, last, *tail) for first, last in pairwise(cuts) if first < last]
 
-    def run(alive: Any = (before, after)) -> None:
+    def run(kept: Any = (before, after, alive)) -> None:
         if len(parts) > 1 and workers is not None:
             workers.map(lambda part: function(*part), parts)
         elif parts:

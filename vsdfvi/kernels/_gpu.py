@@ -107,6 +107,7 @@ def prepared(
     after: tuple[Any, ...] = (),
     columns: int = 0,
     together: bool = False,
+    alive: tuple[Any, ...] = (),
 ) -> Callable[[], None]:
     """A kernel with its arguments, to be run over its range as often as wanted, on the current device and stream.
 
@@ -117,6 +118,7 @@ def prepared(
         after: Arguments that stand after it.
         columns: Of each row, where the range is one of rows.
         together: The range is one of tasks, each for a block.
+        alive: Arrays whose addresses are among the numbers of others.
     """
     import cupy
 
@@ -126,7 +128,7 @@ def prepared(
     grid, block = launch_shape(end - begin, columns, _processors(device), together=together)
     arguments = tuple(_argument(value) for value in (*before, begin, end, *after))
 
-    def run() -> None:
+    def run(kept: Any = alive) -> None:
         if end > begin:
             function(grid, block, arguments)
 

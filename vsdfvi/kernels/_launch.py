@@ -26,6 +26,7 @@ def prepared(
     grain: int = 1,
     columns: int = 0,
     together: bool = False,
+    alive: tuple[Any, ...] = (),
 ) -> Callable[[], None]:
     """A kernel with its arguments, to be run over its range as often as wanted. It keeps its arrays alive.
 
@@ -39,12 +40,13 @@ def prepared(
         grain: Rows or items below which a further thread of the CPU does not pay.
         columns: Of each row, where the range is one of rows.
         together: The range is one of tasks, each for a block of a GPU's threads.
+        alive: Arrays whose addresses are among the numbers of others: they are kept alive, too.
     """
     if any(isinstance(value, np.ndarray) for value in before):
-        return _cpu.prepared(name, span, *before, after=after, grain=grain)
+        return _cpu.prepared(name, span, *before, after=after, grain=grain, alive=alive)
     from vsdfvi.kernels import _gpu
 
-    return _gpu.prepared(name, span, *before, after=after, columns=columns, together=together)
+    return _gpu.prepared(name, span, *before, after=after, columns=columns, together=together, alive=alive)
 
 
 def launch(name: str, span: tuple[int, int], *before: Any, **how: Any) -> None:
