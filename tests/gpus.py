@@ -8,7 +8,7 @@ import stand_in
 
 from vsdfvi import kernels
 from vsdfvi.engine import cache, devices
-from vsdfvi.kernels import _gpu
+from vsdfvi.kernels import _gpu, laplace
 from vsdfvi.kernels.device import device_of
 
 
@@ -28,6 +28,6 @@ def pretended() -> Iterator[ModuleType]:
 
 def _forget() -> None:
     """What this process remembers of a device."""
-    for each in (_gpu._module, _gpu._function, _gpu._processors, kernels._lanczos_table_on, device_of):
+    for each in (_gpu._module, _gpu._function, _gpu._processors, kernels._lanczos_table_on, laplace._levels, device_of):
         each.cache_clear()
     cache._shared.clear()

@@ -15,7 +15,7 @@ from vsdfvi.engine.completion import FlowCompletion, halved
 from vsdfvi.engine.footage import Footage
 from vsdfvi.engine.torch_calls import placed, torch_call
 from vsdfvi.errors import WeightsError
-from vsdfvi.frames.masks import Box
+from vsdfvi.frames.masks import Box, largest_of_blocks
 from vsdfvi.kernels import HOST, Device, Packed, module_of, pack
 from vsdfvi.networks import weights
 from vsdfvi.networks.dfc_chain import Key, MeasuredFlow, OfficialCompletion, Way
@@ -200,9 +200,7 @@ def _even[Sample: np.generic](planes: NDArray[Sample]) -> NDArray[Sample]:
 def _halved_mask(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
     """1 where any of four is."""
     even = _even(mask[None])[0]
-    height, width = even.shape
-    anywhere: NDArray[np.uint8] = even.reshape(height // 2, 2, width // 2, 2).max(axis=(1, 3))
-    return anywhere.astype(np.float32)
+    return largest_of_blocks(even, 2, 2).astype(np.float32)
 
 
 class PublishedCompletion:

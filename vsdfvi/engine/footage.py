@@ -12,7 +12,7 @@ from vsdfvi.engine.completion import REFINED_RIM, RIM, FlowCompletion, complete_
 from vsdfvi.engine.flow import estimate_flow, estimator_of, neutralise, refine_flow
 from vsdfvi.engine.plan import FramesNeeded, SurveyNeeded
 from vsdfvi.errors import FormatError
-from vsdfvi.frames.masks import Box, hole_of, joined, regions, subsampled
+from vsdfvi.frames.masks import Box, hole_of, joined, largest_of_blocks, regions, subsampled
 from vsdfvi.frames.pixels import Frame, VideoFormat, luma, luma_of, planes_of_luma
 from vsdfvi.kernels import HOST, Device, Packed, Plane, Workers, module_of, pack
 from vsdfvi.kernels.device import Upload
@@ -144,9 +144,13 @@ class Footage:
             )
         return frame
 
+    def hole_key(self, n: int) -> int:
+        """The frame number that stands for all frames whose hole is this one's."""
+        return 0 if self._still_mask else n
+
     def hole(self, n: int) -> Plane:
         """The hole of frame n."""
-        key = 0 if self._still_mask else n
+        key = self.hole_key(n)
 
         def make() -> Plane:
             if key not in self._mask:
@@ -167,7 +171,7 @@ class Footage:
                 return excluded if hole.is_empty else hole
             return joined(hole, excluded)
 
-        return self._cache.get(("barred", self._barred_key(n)), make, lambda plane: plane.nbytes + ENTRY_BYTES)
+        return self._cache.get(("barred", self.barred_key(n)), make, lambda plane: plane.nbytes + ENTRY_BYTES)
 
     @property
     def excludes(self) -> bool:
@@ -206,12 +210,12 @@ class Footage:
             width, height = -(-(hole.x + columns - left) // align_x), -(-(hole.y + rows - top) // align_y)
             whole = hole.crop(left, top, width * align_x, height * align_y)
             blocks = whole.reshape(height, align_y, width, align_x)
-            blocks[:] = blocks.max(axis=(1, 3), keepdims=True)
+            blocks[:] = largest_of_blocks(whole, align_y, align_x)[:, None, :, None]
             return Plane(left, top, whole)
 
-        return self._cache.get(("block hole", self._barred_key(n)), make, lambda plane: plane.nbytes + ENTRY_BYTES)
+        return self._cache.get(("block hole", self.barred_key(n)), make, lambda plane: plane.nbytes + ENTRY_BYTES)
 
-    def _barred_key(self, n: int) -> int:
+    def barred_key(self, n: int) -> int:
         """The frame number that stands for all frames whose ``barred`` is this one's."""
         still = self._still_mask and (not self.excludes or self.extras["exclude"].frames == 1)
         return 0 if still else n
@@ -221,7 +225,7 @@ class Footage:
         hole = self.block_hole(n) if blocks else self.barred(n)
         if self.device.is_host:
             return hole, hole.samples
-        key = "hole", blocks, self._barred_key(n)
+        key = "hole", blocks, self.barred_key(n)
         return hole, self.remember_there(key, lambda: self.device.put(hole.samples))
 
     def boxes(self, n: int) -> list[Box]:
@@ -240,7 +244,7 @@ class Footage:
             holes = [self.barred(k) if k in (n, n + 1) else self.hole(k) for k in around]
             return regions(holes, margin, self.size)
 
-        return self._cache.get(("boxes", self._barred_key(n)), make, lambda boxes: ENTRY_BYTES + 64 * len(boxes))
+        return self._cache.get(("boxes", self.barred_key(n)), make, lambda boxes: ENTRY_BYTES + 64 * len(boxes))
 
     def flow(self, n: int) -> Packed:
         """Completed flow between frames n and n + 1, both ways, on ``boxes(n)``, in pixels of the frame.
@@ -514,5 +518,4 @@ def coarser_hole(hole: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
     """A hole at 1/scale of its size: unknown where any pixel is."""
     height, width = hole.shape
     padded = np.pad(hole, ((0, -height % scale), (0, -width % scale)))
-    rows, columns = padded.shape[0] // scale, padded.shape[1] // scale
-    return padded.reshape(rows, scale, columns, scale).max(axis=(1, 3))
+    return largest_of_blocks(padded, scale, scale)

@@ -37,6 +37,10 @@ class HolePixels:
     def count(self) -> int:
         return int(self.x.size)
 
+    @property
+    def nbytes(self) -> int:
+        return sum(array.nbytes for array in (self.x, self.y, *self.column, *self.row, *self.cover))
+
     def on(self, device: Device) -> "HolePixels":
         """The same, which are on the host, on a device."""
         if device.is_host:
@@ -48,6 +52,10 @@ class HolePixels:
 
 def hole_pixels(footage: Footage, n: int) -> HolePixels:
     """The pixels of frame n's hole, on the host."""
+    return footage.remember(("hole pixels", footage.hole_key(n)), lambda: _make_hole_pixels(footage, n))
+
+
+def _make_hole_pixels(footage: Footage, n: int) -> HolePixels:
     hole = footage.hole(n)
     video_format = footage.format
     align_x, align_y = 1 << video_format.subsampling_w, 1 << video_format.subsampling_h

@@ -56,7 +56,8 @@ def with_reference(footage: Footage, n: int, traced: Traced) -> Traced:
     reached = tuple(known | got for known, got in zip(traced.reached, taken.got, strict=True))
     blend = RingBlend(traced.ring)
     for plane in range(footage.format.planes):
-        blend.add(plane, shown, lights[plane], np.float32(1), shown.there[plane])
+        group = traced.ring.group[traced.ring.of_plane[plane]]
+        blend.add(plane, lights[plane].of(shown.values[plane], group), np.float32(1), shown.there[plane])
     given_there = footage.device.get(given)
     fill = blend.fill.where([given_there[traced.ring.parent[of]] for of in traced.ring.of_plane], traced.fill)
     return replace(traced, values=tuple(values), reached=reached, given=given, fill=fill)

@@ -64,7 +64,7 @@ class Ring:
 
 def ring_of(footage: Footage, n: int) -> Ring:
     """The ring around frame n's hole. Empty where the whole frame is hole."""
-    return footage.remember(("ring", n), lambda: _make_ring(footage, n, hole_pixels(footage, n)))
+    return footage.remember(("ring", footage.barred_key(n)), lambda: _make_ring(footage, n, hole_pixels(footage, n)))
 
 
 def _make_ring(footage: Footage, n: int, pixels: HolePixels) -> Ring:

@@ -52,17 +52,11 @@ class RingBlend:
         self._weight = [np.zeros(of.size, np.float32) for of in ring.of_plane]
 
     def add(
-        self,
-        plane: int,
-        shown: Followed,
-        light: Light,
-        share: NDArray[np.float32] | np.float32,
-        use: NDArray[np.bool_],
+        self, plane: int, values: NDArray[np.float32], share: NDArray[np.float32] | np.float32, use: NDArray[np.bool_]
     ) -> None:
-        """Take one source in, where it is of use."""
-        value = light.of(shown.values[plane], self._ring.group[self._ring.of_plane[plane]])
+        """Take what is shown in, in the target's light, where it is of use."""
         weight = np.where(use, share, np.float32(0))
-        self._total[plane] += weight * value
+        self._total[plane] += weight * values
         self._weight[plane] += weight
 
     @property
@@ -293,6 +287,46 @@ def lights_of(footage: Footage, n: int, ring: Ring, shown: Mapping[int, Followed
     return dict(zip(shown, zip(*lights, strict=True), strict=True))
 
 
+@dataclass(frozen=True, slots=True)
+class _LightBySteps:
+    """What one side shows of the ring in one plane, to be asked by the number of steps.
+
+    Attributes:
+        turn: int32 ``(steps + 1)``: the row of ``values`` and ``there``; -1 where nothing is shown.
+        values, there: ``(rows, samples)``, as ``Followed`` has them.
+        gain, offset: float64 ``(rows, groups)``.
+    """
+
+    turn: NDArray[np.int32]
+    values: NDArray[np.float32]
+    there: NDArray[np.bool_]
+    gain: NDArray[np.float64]
+    offset: NDArray[np.float64]
+
+    @staticmethod
+    def of(side: _Side, plane: int) -> "_LightBySteps":
+        turn = np.full(max(side.ring) + 1, -1, np.int32)
+        turn[list(side.ring)] = np.arange(len(side.ring), dtype=np.int32)
+        shown, lights = side.ring.values(), [side.light[step][plane] for step in side.ring]
+        return _LightBySteps(
+            turn, np.stack([each.values[plane] for each in shown]), np.stack([each.there[plane] for each in shown]),
+            np.stack([light.gain for light in lights]), np.stack([light.offset for light in lights]),
+        )  # fmt: skip
+
+    def shown(
+        self, step_of: NDArray[np.int32], group: NDArray[np.int32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """What each sample's source shows there, in the target's light, and where it shows it.
+
+        Shapes:
+            step_of, group: ``(samples)``.
+        """
+        turn = self.turn[step_of]
+        at = turn, np.arange(turn.size)
+        values = self.gain[turn, group] * self.values[at] + self.offset[turn, group]
+        return values.astype(np.float32), (turn >= 0) & (step_of > 0) & self.there[at]
+
+
 def _ring_fill(footage: Footage, here: HolePixels, ring: Ring, sides: Sequence[_Side]) -> RingFill:
     """The ring's samples as their parents' sources have them."""
     device, planes = footage.device, range(footage.format.planes)
@@ -308,14 +342,15 @@ def _ring_fill(footage: Footage, here: HolePixels, ring: Ring, sides: Sequence[_
     for plane, subsampled in zip(planes, of_plane, strict=True):
         of, parent = ring.of_plane[plane], parent_samples(ring, here, plane)
         for side in sides:
-            error = side.tables(plane, ring.groups, footage.format.peak)[2]
+            if not side.ring:
+                continue
+            table, light = side.tables(plane, ring.groups, footage.format.peak), _LightBySteps.of(side, plane)
             for state in states[side.sign, subsampled]:
-                step_of = state[parent]
-                for step in np.unique(step_of[step_of > 0]).tolist():
-                    if step in side.ring:
-                        share = 1 / (error[step, ring.group[of]] ** 2 * np.float32(step))
-                        use = (step_of == step) & side.ring[step].there[plane]
-                        blend.add(plane, side.ring[step], side.light[step][plane], share, use)
+                step_of = np.where(state[parent] < len(light.turn), np.maximum(state[parent], 0), 0)
+                values, there = light.shown(step_of, ring.group[of])
+                error = table[2][step_of, ring.group[of]]
+                share = 1 / (error**2 * np.maximum(step_of, 1).astype(np.float32))
+                blend.add(plane, values, share, there)
     return blend.fill
 
 

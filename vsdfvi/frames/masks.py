@@ -102,5 +102,20 @@ def subsampled(hole: NDArray[np.uint8], right: int, down: int) -> NDArray[np.uin
         hole: ``(height, width)``, both multiples of the subsampling.
         returns: ``(height >> down, width >> right)``.
     """
-    height, width = hole.shape
-    return hole.reshape(height >> down, 1 << down, width >> right, 1 << right).max(axis=(1, 3))
+    return largest_of_blocks(hole, 1 << down, 1 << right)
+
+
+def largest_of_blocks(values: NDArray[np.uint8], rows: int, columns: int) -> NDArray[np.uint8]:
+    """The largest value of each block of so many rows and columns.
+
+    As many views are compared as a block has values: NumPy reduces over axes as short as these ten times slower.
+
+    Shapes:
+        values: ``(height, width)``, multiples of the block's; returns: ``(height / rows, width / columns)``.
+    """
+    largest = values[::rows, ::columns].copy()
+    for row in range(rows):
+        for column in range(columns):
+            if row or column:
+                np.maximum(largest, values[row::rows, column::columns], out=largest)
+    return largest

@@ -91,6 +91,11 @@ def launch_shape(
 
 def _argument(value: Any) -> Any:
     """A value of the type that the kernel reads: CuPy would pass a number of Python's in 64 bits."""
+    kind = type(value)
+    if kind is int:  # these first: a frame may have a thousand launches of ten arguments
+        return np.int32(value)
+    if kind is float:
+        return np.float32(value)
     if isinstance(value, np.ndarray):
         raise TypeError(f"a kernel on a GPU must be given arrays of the GPU, got one of NumPy's, {value.shape}")
     if hasattr(value, "dtype") and hasattr(value, "data"):

@@ -1,5 +1,10 @@
 """Fill a hole with the solution of Laplace's equation."""
 
+from dataclasses import dataclass
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +14,7 @@ from vsdfvi.kernels._launch import launch, module_of
 _GRAIN = 8192  # items below which a second thread costs more than it saves
 _CHECK_EVERY = 8  # sweeps between looks at how far the values still move: on a GPU a look makes threads wait
 _MAX_SWEEPS = 4096
+_KEPT = 16  # holes whose grids are remembered: a frame has some ten
 
 
 def laplace_fill(planes: NDArray[np.float32], hole: NDArray[np.uint8], tolerance: float) -> NDArray[np.float32]:
@@ -36,41 +42,77 @@ def laplace_fill(planes: NDArray[np.float32], hole: NDArray[np.uint8], tolerance
     if hole.all():
         filled[:] = 0
         return filled
-    hole = np.ascontiguousarray(hole)
-    _solve(filled, hole, arrays.asarray(hole), tolerance)
+    _solve(filled, levels_of(hole, arrays), 0, tolerance)
     return filled
 
 
-def _solve(
-    planes: NDArray[np.float32], hole: NDArray[np.uint8], hole_there: NDArray[np.uint8], tolerance: float
-) -> None:
-    """Fill the hole in place, coarse grids first.
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What a hole is on one of its grids: all that depends on the hole alone, so that planes of one hole share it.
 
-    Args:
-        hole_there: The hole where the planes are: what is decided is decided on the host.
+    Attributes:
+        hole: uint8 ``(height, width)``, where the planes are.
+        pixels: int32, those of the hole by colour, where the planes are.
+        reds: How many of them are red.
+        omega: The factor of over-relaxation.
     """
-    arrays = module_of(planes)
+
+    hole: NDArray[np.uint8]
+    pixels: NDArray[np.int32]
+    reds: int
+    omega: float
+
+
+def levels_of(hole: NDArray[np.uint8], arrays: ModuleType) -> tuple[Level, ...]:
+    """The hole on its own grid, at half the size, and so on while there is any.
+
+    The last few are remembered: planes of a picture share a hole, and a hole that stands still is every frame's.
+    """
+    # What is uploaded is there for work on the same stream.
+    place = () if arrays is np else (int(arrays.cuda.Device().id), int(arrays.cuda.get_current_stream().ptr))
+    return _levels(place, hole.shape, np.packbits(hole).tobytes())
+
+
+@lru_cache(maxsize=_KEPT)
+def _levels(place: tuple[int, ...], shape: tuple[int, int], packed: bytes) -> tuple[Level, ...]:
+    """``levels_of``, of a hole in bits: on the host, or where a place is given on the GPU that is current."""
+    arrays = _cupy() if place else np
+    bits = np.frombuffer(packed, np.uint8)
+    hole = np.unpackbits(bits, count=shape[0] * shape[1]).reshape(shape)
+    levels = []
+    while hole.any():
+        pixels, reds = by_colour(hole)
+        # The best factor for a strip as wide as the widest place of the hole.
+        thickness = 2.0 * float(cv2.distanceTransform(hole, cv2.DIST_L1, 3).max())
+        omega = 2.0 / (1.0 + np.sin(np.pi / (thickness + 1.0)))
+        levels.append(Level(arrays.asarray(hole), arrays.asarray(pixels), reds, float(omega)))
+        hole = _unknown_throughout(hole)
+    return tuple(levels)
+
+
+def _cupy() -> Any:
+    import cupy
+
+    return cupy
+
+
+def _solve(planes: NDArray[np.float32], levels: tuple[Level, ...], number: int, tolerance: float) -> None:
+    """Fill the hole on one of its grids in place, coarser grids first."""
+    arrays, level = module_of(planes), levels[number]
     count, height, width = planes.shape
     coarse_height, coarse_width = (height + 1) // 2, (width + 1) // 2
     coarse = arrays.empty((count, coarse_height, coarse_width), np.float32)
-    coarse_there = arrays.empty((coarse_height, coarse_width), np.uint8)
     launch(
-        "laplace_restrict", (0, coarse_height), planes, hole_there, coarse, coarse_there, count, width, height,
+        "laplace_restrict", (0, coarse_height), planes, level.hole, coarse,
+        arrays.empty((coarse_height, coarse_width), np.uint8), count, width, height,
         grain=max(1, _GRAIN * 4 // coarse_width), columns=coarse_width,
     )  # fmt: skip
-    coarse_hole = coarse_there if arrays is np else _unknown_throughout(hole)
-    if coarse_hole.any():
-        _solve(coarse, coarse_hole, coarse_there, tolerance)
-    pixels, reds = by_colour(hole)
-    where = arrays.asarray(pixels)
-    launch("laplace_prolong", (0, pixels.size), coarse, where, planes, count, width, height, grain=_GRAIN)
-
-    # The best factor for a strip as wide as the widest place of the hole.
-    thickness = 2.0 * float(cv2.distanceTransform(hole, cv2.DIST_L1, 3).max())
-    omega = 2.0 / (1.0 + np.sin(np.pi / (thickness + 1.0)))
+    if number + 1 < len(levels):
+        _solve(coarse, levels, number + 1, tolerance)
+    launch("laplace_prolong", (0, level.pixels.size), coarse, level.pixels, planes, count, width, height, grain=_GRAIN)
     launch(
-        "laplace_settle", (0, count), planes, where, reds, pixels.size, width, height, _CHECK_EVERY, _MAX_SWEEPS,
-        after=(float(omega), float(tolerance)), together=True,
+        "laplace_settle", (0, count), planes, level.pixels, level.reds, level.pixels.size, width, height, _CHECK_EVERY,
+        _MAX_SWEEPS, after=(level.omega, float(tolerance)), together=True,
     )  # fmt: skip
 
 
@@ -87,5 +129,5 @@ def _unknown_throughout(hole: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The hole at half its size: unknown where all that a coarse pixel covers is."""
     height, width = hole.shape
     even = np.pad(hole, ((0, height % 2), (0, width % 2)), constant_values=1)
-    covered = even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2)
-    return np.ascontiguousarray(covered.min(axis=(1, 3)))
+    rows = np.minimum(even[::2], even[1::2])
+    return np.minimum(rows[:, ::2], rows[:, 1::2])

@@ -1,6 +1,7 @@
 """DFC-Net in a compact form: the paper's three stages, small enough for every frame of a film on a CPU."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -301,6 +302,12 @@ def _inside(place: Tensor) -> Tensor:
 def sample(planes: Tensor, place: Tensor) -> Tensor:
     """Planes ``(B, C, H, W)`` at places ``(B, 2, H, W)`` in pixels, bilinear; the border's value beyond it."""
     height, width = planes.shape[-2:]
-    size = torch.tensor([max(1, width - 1), max(1, height - 1)], device=planes.device, dtype=planes.dtype)
-    normal = place.permute(0, 2, 3, 1) * (2 / size) - 1
+    normal = place.permute(0, 2, 3, 1) * _twice_over(width, height, planes.device, planes.dtype) - 1
     return F.grid_sample(planes, normal, mode="bilinear", padding_mode="border", align_corners=True)
+
+
+@lru_cache(maxsize=64)
+def _twice_over(width: int, height: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Two over the last column and the last row. Made for every sample, it would let a GPU's host wait each time."""
+    with torch.inference_mode(False):
+        return 2 / torch.tensor([max(1, width - 1), max(1, height - 1)], device=device, dtype=dtype)
