@@ -16,7 +16,7 @@ import vapoursynth
 from lender import of_scene
 
 import vsdfvi
-from vsdfvi.kernels import _cpu, pack, sample_flow
+from vsdfvi.kernels import Plane, _cpu, pack, sample_flow, sample_lanczos, trace_step
 
 ROOT = Path(__file__).parent.parent
 COMPILER = "x86_64-w64-mingw32-g++-posix"
@@ -34,6 +34,10 @@ KERNELS = {
     for path in (ROOT / "vsdfvi/kernels").glob("*.h")
     for name in re.findall(r"^VSDFVI_KERNEL (\w+)\(", path.read_text("utf-8"), re.MULTILINE)
 }
+
+ADDRESSED = {"blend_sources", "sample_sources", "trace_follow", "trace_walk"}
+"""Kernels that take addresses among their numbers, which mean nothing elsewhere. Their steps and samples are those of
+``trace_step`` and ``sample_lanczos``, by the same lines."""
 
 
 def run(*command, **options):
@@ -120,6 +124,9 @@ class Recorder:
         kernel = getattr(self.library, name)
 
         def called(*arguments):
+            if name in ADDRESSED:
+                kernel(*arguments)
+                return
             places = [value.value for value in arguments if isinstance(value, ctypes.c_void_p)]
             places = list(dict.fromkeys(places))
             sizes = [self.arrays[place].nbytes for place in places]
@@ -161,12 +168,20 @@ def recorded(monkeypatch):
     x, y = (random.uniform(0, size, 40).astype(np.float32) for size in (17, 12))
     ends, out = np.ones(40, np.int32), np.zeros((2, 40), np.float32)
     sample_flow(flow, 2, x, y, ends, out, size=(12, 17), step=1, scale=1)
+    hole = Plane(3, 2, (random.random((6, 9)) < 0.8).astype(np.uint8))
+    start = x.astype(np.int32), y.astype(np.int32)
+    walk = x.copy(), y.copy(), np.zeros(40, np.float32), np.zeros(40, np.int32)
+    trace_step(*walk, flow, hole, size=(12, 17), later=True, step=1, stop=True, scale=1, limit=2.0)
+    values, got, index = np.zeros(40, np.float32), np.zeros(40, np.uint8), np.arange(40, dtype=np.int32)
+    sample_lanczos(
+        pack([(0, 0)], [planes[:1]]), *start, index, start, walk[:2], walk[3], values, got, step=1, subsampling=(0, 0)
+    )
     return recorder
 
 
 @needs_wine
 def test_its_kernels_leave_the_same_bits(built, wine, recorded, tmp_path):
-    assert recorded.names == KERNELS
+    assert recorded.names == KERNELS - ADDRESSED
     runner = program(tmp_path, "tests/release/run_kernels.cpp")
     calls = tmp_path / "calls"
     calls.write_bytes(struct.pack("<Q", len(recorded.calls)) + b"".join(recorded.calls))

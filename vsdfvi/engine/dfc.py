@@ -109,14 +109,18 @@ class CompactCompletion:
         first, last = footage.scene(n, self.radius)
         pairs = np.clip(np.arange(n - CENTRE, n + CENTRE + 1), first, last - 1).tolist()
         windows = [self._window(footage, n, box, k, pairs) for k, box in enumerate(boxes)]
-        # Each way by itself: they are alike to the network, and so there is work for two threads.
-        ways = [(window, backwards) for window in windows for backwards in (False, True)]
-        in_order = footage.workers.map if footage.device.is_host else map  # a GPU's stream belongs to this thread
-        corrections = list(in_order(self._correct, ways))
+        if footage.device.is_host:
+            # Each way by itself: they are alike to the network, and so there is work for two threads.
+            ways = [(window, (backwards,)) for window in windows for backwards in (False, True)]
+            single = list(footage.workers.map(self._correct, ways))
+            corrections = [arrays.concatenate(single[k : k + 2]) for k in range(0, len(single), 2)]
+        else:
+            # Both at once, on the thread that the stream belongs to: two cost the host no more launches than one.
+            corrections = [self._correct((window, (False, True))) for window in windows]
         scale = footage.flow_scale
         stacks = []
         for k, box in enumerate(boxes):
-            correction = arrays.concatenate(corrections[2 * k : 2 * k + 2]) * np.float32(2 * scale)
+            correction = corrections[k] * np.float32(2 * scale)
             _, height, width = prefilled.planes(k).shape
             unknown = footage.device.put(footage.unknown(n, box)) > 0
             whole = prefilled.planes(k) + correction[:, :height, :width]
@@ -163,16 +167,22 @@ class CompactCompletion:
         unknown = arrays.maximum(footage.device.put(_halved_mask(footage.unknown(n, box))), missing)
         return arrays.where(missing > 0, middle, small), unknown
 
-    def _correct(self, way: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], bool]) -> NDArray[np.float32]:
-        """What to add to one way's flow, ``(2, height, width)`` of the size of flow, in pixels of half that size."""
-        window, backwards = way
+    def _correct(
+        self, job: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], tuple[bool, ...]]
+    ) -> NDArray[np.float32]:
+        """What to add to some ways' flow, ``(2 * ways, height, width)`` of flow's size, in pixels of half that size.
+
+        Args:
+            job: A window, and for each way whether it is that of the film run backwards.
+        """
+        window, ways = job
         size = window[0].shape[-2:]
         with torch_call("completion", "dfc", size, "laplace", self._device, half=self._half), torch.inference_mode():
-            flow, unknown = (torch.utils.dlpack.from_dlpack(part)[None] for part in window)
-            if backwards:
-                flow, unknown = run_backwards(flow, unknown)
+            forwards = tuple(torch.utils.dlpack.from_dlpack(part)[None] for part in window)
+            given = [run_backwards(*forwards) if backwards else forwards for backwards in ways]
+            flow, unknown = (torch.cat(parts) if len(parts) > 1 else parts[0] for parts in zip(*given, strict=True))
             answer = self._network(flow, unknown)[-1]
-            larger = F.interpolate(answer, scale_factor=2.0, mode="bilinear", align_corners=False)[0]
+            larger = F.interpolate(answer, scale_factor=2.0, mode="bilinear", align_corners=False).flatten(0, 1)
             return module_of(window[0]).from_dlpack(larger)  # type: ignore[no-any-return]
 
 
