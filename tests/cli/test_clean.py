@@ -377,9 +377,10 @@ def test_who_is_stopped_says_so_and_goes_on_later(stage, number, made, tmp_path)
         process.send_signal(number)
         said = process.stderr.read()
         process.wait(30)
-    if process.returncode == -number:  # it was on its way out already, with nothing left to stop
+    if process.returncode in (0, -number):  # it was on its way out already, with nothing left to stop
         assert stage == "writing the record"
-        assert output.read_bytes() != b"old"
+        films.clean(source, tmp_path / "plain.mkv")
+        assert films.digest(output) == films.digest(tmp_path / "plain.mkv")
         return
     assert process.returncode == 130, said
     assert said.endswith(f"stopped: what is done is kept in {output}.vsdfvi, and the same command goes on from there\n")
