@@ -8,11 +8,15 @@ from numpy.typing import NDArray
 
 from vsdfvi.kernels import HOST, Device, Workers, module_of
 from vsdfvi.kernels.laplace import laplace_fill
+from vsdfvi.kernels.light import light_lines
 from vsdfvi.kernels.planes import at_ends
 from vsdfvi.kernels.search import search_flow
 
 SMALLEST = 48
 """DIS builds a pyramid of 8-pixel patches; smaller pictures are padded to this."""
+
+_LIGHT_SAMPLES = 16384  # of a picture, from which the light of a pair is told
+_SAME_LIGHT = 1.0  # mean change, of 255, below which what moved, not light, may be what differs: objects lost 0.07 dB
 
 _LEVEL = 0.25  # movement of a sweep, in 8-bit codes, at which a neutralised hole is smooth enough to carry no edge
 
@@ -98,6 +102,32 @@ def estimate_flow(neutral: NDArray[np.float32], estimator: Estimator, workers: W
             hole is of no worth.
     """
     return estimator.both_ways(neutral[0], neutral[1], None, workers, full=False)
+
+
+def in_one_light(
+    neutral: NDArray[np.float32], hole: NDArray[np.uint8], flow: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The two pictures with the later one in the light of the earlier, where that differs.
+
+    Film flickers. Estimators take brightness at its word, or forgive a difference and no factor, and what they make of
+    flicker is motion.
+
+    Shapes:
+        neutral, hole: as for ``neutralise``; returned likewise.
+        flow: completed flow between them, ``(4, height, width)``.
+    """
+    arrays = module_of(neutral)
+    (shown,) = at_ends(neutral[1:], flow[:2])
+    apart = max(1, round((hole.size / _LIGHT_SAMPLES) ** 0.5))
+    known = hole[::apart, ::apart] == 0
+    both = arrays.stack([neutral[0, ::apart, ::apart], shown[::apart, ::apart]])
+    target, source = (plane[known] for plane in (both if arrays is np else both.get()))
+    there, group = np.ones((1, target.size), np.uint8), np.zeros(target.size, np.int32)
+    (gain,), (offset,), _ = (each[0] for each in light_lines(target, source[None], there, group, 1, corrects=True))
+    lit = np.float32(gain) * source + np.float32(offset)
+    if not source.size or float(np.abs(lit - source).mean(dtype=np.float64)) < _SAME_LIGHT:
+        return neutral
+    return arrays.stack([neutral[0], neutral[1] * np.float32(gain) + np.float32(offset)])  # type: ignore[no-any-return]
 
 
 def refine_flow(

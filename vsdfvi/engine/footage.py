@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vsdfvi.engine.cache import ENTRY_BYTES, Cache, CacheShare
 from vsdfvi.engine.completion import REFINED_RIM, RIM, FlowCompletion, complete_flow, unknown_flow
-from vsdfvi.engine.flow import estimate_flow, estimator_of, neutralise, refine_flow
+from vsdfvi.engine.flow import estimate_flow, estimator_of, in_one_light, neutralise, refine_flow
 from vsdfvi.engine.plan import FramesNeeded, SurveyNeeded
 from vsdfvi.errors import FormatError
 from vsdfvi.frames.masks import Box, hole_of, joined, largest_of_blocks, regions, subsampled
@@ -360,6 +360,7 @@ class Footage:
         rim, refined_rim = (max(1, round(share * self.size[0] / self.flow_scale)) for share in (RIM, REFINED_RIM))
         neutral = neutralise(earlier, later, hole)
         flow = complete_flow(estimate_flow(neutral, self.estimator, self.workers), unknown_flow(hole, rim))
+        neutral = in_one_light(neutral, hole, flow)
         for full in self.refinements:
             flow = refine_flow(neutral, hole, flow, self.estimator, self.workers, full=full)
             flow = complete_flow(flow, unknown_flow(hole, refined_rim))
