@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import scenes
+from lender import of_scene
 from tolerance import assert_same_bits
 
+from vsdfvi.engine import footage
 from vsdfvi.engine.flow import estimate_flow, estimator_of, in_one_light, neutralise, refine_flow
 from vsdfvi.kernels import HOST, Workers
 
@@ -71,3 +73,23 @@ def test_flow_is_nearer_to_the_motion(gain):
         return float(np.hypot(*(found[:2] - flow_of()[:2]))[known].mean())
 
     assert off(in_one_light(neutral, hole, flow)) < 0.7 * off(neutral)
+
+
+def test_flow_is_refined_on_what_is_in_one_light(monkeypatch):
+    made, used = [], []
+
+    def lit(neutral, hole, flow):
+        made.append(neutral.copy())
+        return made[-1]
+
+    def refined(neutral, *rest, **how):
+        used.append(any(neutral is each for each in made))
+        return refine_flow(neutral, *rest, **how)
+
+    monkeypatch.setattr(footage, "in_one_light", lit)
+    monkeypatch.setattr(footage, "refine_flow", refined)
+    form = scenes.video_format("GRAY", size=(48, 64), frames=3)
+    hole = scenes.box(form, (16, 21), (10, 16), (4, 0))
+    of_scene(scenes.occluder(form, (1, 0), (-2, 1), 8, hole), completion="laplace", radius=2).film()
+    assert used
+    assert all(used)
