@@ -113,8 +113,11 @@ def in_one_light(
     flicker is motion.
 
     Shapes:
-        neutral, hole: as for ``neutralise``; returned likewise.
-        flow: completed flow between them, ``(4, height, width)``.
+        neutral, hole: as for ``neutralise``, luma of 0 to 255; returned likewise, the same array where light is steady.
+        flow: completed flow between them, ``(4, height, width)``, in pixels of these pictures.
+
+    Source:
+        The line through both, and how far it is believed, are those of ``light.match_light``, which names the papers.
     """
     arrays = module_of(neutral)
     (shown,) = at_ends(neutral[1:], flow[:2])

@@ -204,7 +204,7 @@ def follow(
         steps: After how many.
         picture: Planes of the frame that is reached, given its number and the pair that was crossed last.
     """
-    wanted = sorted(frozenset(steps))
+    wanted = sorted(set(steps))
     if not wanted or not ring.x.size:
         return {}
     device, planes = footage.device, range(footage.format.planes)
