@@ -14,7 +14,6 @@ _SWEEPS = 2
 _EDGE = 2.0  # what a step of coverage from 0 to 1 costs, and, above half of one, what more of it
 _STEEP = 3.0
 _PARTLY = 0.6  # what a pixel costs that is covered in part
-_CHANGING = 2.0  # what changes count for here, beside what they do for a border
 _NEVER = 1e4
 
 Messages = NDArray[np.float32]
@@ -24,23 +23,26 @@ class Coverage:
     """What may be covered in a hole.
 
     Args:
-        layers: Of which those of plane 0 are looked at.
+        layers: Those that are looked at. Planes of colour are looked at on the samples of plane 0.
         hole: ``(height, width)``.
     """
 
     def __init__(self, layers: list[Layer], hole: Flags) -> None:
         self.hole = hole
-        self.layers = [layer for layer in layers if layer.plane == 0]
+        self.layers = [layer.enlarged() for layer in layers]
         self.levels = np.linspace(0, 1, _LEVELS, dtype=np.float32)
 
-    def mean(self, opacity: float, colour: float) -> tuple[float, Array]:
+    def mean(self, opacity: float, colours: tuple[float, ...]) -> tuple[float, Array]:
         """The logarithm of how likely the pictures are with such a mark, and its mean coverage, 0 to 1.
+
+        Args:
+            colours: For each plane that is looked at.
 
         Source:
             Loopy belief propagation and Bethe's free energy: Yedidia, Freeman and Weiss, "Constructing free-energy
             approximations and generalized belief propagation algorithms", IEEE Trans. Inf. Theory 51, 2005.
         """
-        alone, across, down = self._costs(opacity, colour)
+        alone, across, down = self._costs(opacity, colours)
         least = [part.min(axis=tuple(range(2, part.ndim)), keepdims=True) for part in (alone, across, down)]
         known = -sum(float(part.sum(dtype=np.float64)) for part in least)
         own, right, below = (np.exp(low - part) for low, part in zip(least, (alone, across, down), strict=True))
@@ -51,7 +53,7 @@ class Coverage:
         mean: Array = (belief * self.levels).sum(axis=-1) / total
         return likely, np.where(self.hole, mean, np.float32(0))
 
-    def _costs(self, opacity: float, colour: float) -> tuple[Array, Array, Array]:
+    def _costs(self, opacity: float, colours: tuple[float, ...]) -> tuple[Array, Array, Array]:
         """Of each pixel's levels, and of the pairs of levels of neighbours across and down."""
         height, width = self.hole.shape
         gap = np.abs(self.levels[:, None] - self.levels[None])
@@ -62,14 +64,15 @@ class Coverage:
         partly = _PARTLY * ((self.levels > 0) & (self.levels < 1)).astype(np.float32)
         alone: Array = np.tile(partly.astype(np.float32), (height, width, 1))
         for layer in self.layers:
-            share = layer.share * np.float32(1 if layer.still else _CHANGING)
-            beneath = layer.beneath(covered, colour, layer.picture[..., None])
-            alone += share * layer.balance * np.log(np.float32(1) - covered)
-            scale = layer.scale[..., None, None]
+            beneath = layer.beneath(covered, colours[layer.plane], layer.picture[..., None])
+            scale = layer.typical(covered, layer.scale[..., None])
+            alone += layer.share * layer.steepness(covered, layer.scale[..., None])
             step = beneath[:, :-1, :, None] - beneath[:, 1:, None, :]
-            across += share * unlikeliness(step / (np.float32(0.5) * (scale[:, 1:] + scale[:, :-1])))
+            typical = np.float32(0.5) * (scale[:, :-1, :, None] + scale[:, 1:, None, :])
+            across += layer.share * unlikeliness(step / typical)
             step = beneath[:-1, :, :, None] - beneath[1:, :, None, :]
-            down += share * unlikeliness(step / (np.float32(0.5) * (scale[1:] + scale[:-1])))
+            typical = np.float32(0.5) * (scale[:-1, :, :, None] + scale[1:, :, None, :])
+            down += layer.share * unlikeliness(step / typical)
         alone[~self.hole] = _NEVER
         alone[~self.hole, 0] = 0
         return alone, across, down

@@ -17,27 +17,47 @@ Flags = NDArray[np.bool_]
 _POWER = 0.6  # of steps: pictures have more large ones than the absolute value (1) would let pass
 _SOFT = 0.09  # squared, in typical steps: below this a step's size does not matter
 _CHANGING = 0.15  # what the ways a clip changes count beside its mean: they lie unevenly over the picture
+_ROUNDED, _ROUNDED_CHANGE = 0.25, 0.12  # codes: steps that rounding makes, in the mean and in a way it changes
+_NOTHING = 0.05  # typical steps: what is smaller says nothing of how steps lie together
+_FEWEST = 50  # steps that their scatter is told from
+_ROUNDS = 12
 
 
 class Layer:
-    """One picture of a plane: its mean over the survey, or one of the ways it changes; and how rough it is around.
+    """One picture of a plane: a sum of its mean over the survey and of the ways it changes; and how rough it is around.
 
     Attributes:
         plane: Its number.
         block: (rows, columns) of plane 0 that a sample covers.
-        still: It is the mean, in which the mark's colour shows.
+        lever: How much of the mean is in it: a mark's colour shows as strongly.
     """
 
-    def __init__(self, picture: Array, plane: int, block: tuple[int, int], hole: Flags, *, still: bool) -> None:
-        self.picture, self.plane, self.block, self.still = picture.astype(np.float32), plane, block, still
+    def __init__(
+        self,
+        picture: Array,
+        plane: int,
+        block: tuple[int, int],
+        hole: Flags,
+        *,
+        lever: float = 1.0,
+        least: float = _ROUNDED,
+        weight: float = 1.0,
+    ) -> None:
+        """A layer.
+
+        Args:
+            least: Codes: a step that rounding makes.
+            weight: What it counts.
+        """
+        self.picture, self.plane, self.block = picture.astype(np.float32), plane, block
+        self.lever, self.least = np.float32(lever), np.float32(least)
         self.hole = _blocks(hole, block).max(axis=(1, 3))
         self.edges = self.hole[:, 1:] | self.hole[:, :-1], self.hole[1:] | self.hole[:-1]
-        self.share = np.float32(1 if block == (1, 1) else block[0] * block[1] / 2)
-        if not still:
-            self.share *= np.float32(_CHANGING)
+        self.share = np.float32(weight * (1 if block == (1, 1) else block[0] * block[1] / 2))
         self.scale = self._scale()
-        steps = self._steps(self.picture)
-        known = np.concatenate([step[~edge] for step, edge in zip(steps, self.edges, strict=True)])
+        known = np.concatenate(
+            [step[~edge] for step, edge in zip(_steps(self.picture, self.scale), self.edges, strict=True)]
+        )
         # Pictures that are made steeper by so much are as likely as they were: of (1 - alpha) ** balance.
         of_step = known**2 * (known**2 + _SOFT) ** (_POWER / 2 - 1)
         self.balance = np.float32(2 * _POWER * of_step.mean() if known.size else 1)
@@ -54,16 +74,25 @@ class Layer:
         radius = max(4, 12 // max(self.block))
         near, weight = (cv2.GaussianBlur(part, (0, 0), radius) for part in (total, count))
         local = (near + np.float32(0.02) * overall) / (weight + np.float32(0.02))
-        least = np.float32(0.25 if self.still else 0.12)
-        scale: Array = np.maximum(np.float32(0.7) * local + np.float32(0.3) * overall, least)
+        scale: Array = np.maximum(np.float32(0.7) * local + np.float32(0.3) * overall, self.least)
         return scale
 
-    def _steps(self, picture: Array) -> tuple[Array, Array]:
-        """Steps between neighbours, across and down, in typical ones."""
-        scale = self.scale
-        across = np.diff(picture, axis=1) / (np.float32(0.5) * (scale[:, 1:] + scale[:, :-1]))
-        down = np.diff(picture, axis=0) / (np.float32(0.5) * (scale[1:] + scale[:-1]))
-        return across, down
+    def typical(self, covered: Array, scale: Array | None = None) -> Array:
+        """The typical step of what is beneath at each sample: where it is covered, rounding is made larger with it.
+
+        Args:
+            scale: Of the picture around, where it is not the layer's own.
+        """
+        scale = self.scale if scale is None else scale
+        rounding = self.least * self.least * (1 / (np.float32(1) - covered) ** 2 - 1)
+        step: Array = np.sqrt(scale * scale + rounding)
+        return step
+
+    def steepness(self, covered: Array, scale: Array | None = None) -> Array:
+        """The logarithm of how steep the picture is where it is covered, beside what it would be, times ``balance``."""
+        around = self.scale if scale is None else scale
+        steep: Array = self.balance * np.log((np.float32(1) - covered) * self.typical(covered, scale) / around)
+        return steep
 
     def covered(self, opacity: Array) -> Array:
         """Opacity ``(height, width)`` of plane 0 on this plane: a sample is covered as the pixels of its block are."""
@@ -71,24 +100,25 @@ class Layer:
 
     def beneath(self, covered: Array, colour: float, picture: Array | None = None) -> Array:
         """The picture, or another, without the mark."""
-        mark = covered * np.float32(colour) if self.still else np.float32(0)
+        mark = covered * (self.lever * np.float32(colour))
         without: Array = ((self.picture if picture is None else picture) - mark) / (np.float32(1) - covered)
         return without
 
     def roughness(self, opacity: Array, colour: float) -> float:
         """How unlike the picture around what is beneath is."""
         covered = self.covered(opacity)
-        total = 0.0
-        for step, edge in zip(self._steps(self.beneath(covered, colour)), self.edges, strict=True):
-            total += float(unlikeliness(step[edge]).sum(dtype=np.float64))
-        total += float(self.balance) * float(np.log(1 - covered[self.hole]).sum(dtype=np.float64))
-        return float(self.share) * total
+        steps = _steps(self.beneath(covered, colour), self.typical(covered))
+        total = sum(
+            float(unlikeliness(step[edge]).sum(dtype=np.float64)) for step, edge in zip(steps, self.edges, strict=True)
+        )
+        return float(self.share) * (total + float(self.steepness(covered)[self.hole].sum(dtype=np.float64)))
 
     def density(self, opacity: Array, colour: float) -> Array:
         """``roughness`` as it lies over the pixels of plane 0: half of a step's at either end."""
         covered = self.covered(opacity)
-        each: Array = np.where(self.hole, self.balance * np.log(np.float32(1) - covered), np.float32(0))
-        for step, edge, axis in zip(self._steps(self.beneath(covered, colour)), self.edges, (1, 0), strict=True):
+        each: Array = np.where(self.hole, self.steepness(covered), np.float32(0))
+        steps = _steps(self.beneath(covered, colour), self.typical(covered))
+        for step, edge, axis in zip(steps, self.edges, (1, 0), strict=True):
             half = np.where(edge, np.float32(0.5) * unlikeliness(step), np.float32(0))
             for end in (np.s_[:, :-1], np.s_[:, 1:]) if axis == 1 else (np.s_[:-1], np.s_[1:]):
                 each[end] += half
@@ -110,22 +140,109 @@ class Layer:
         part.edges = part.hole[:, 1:] | part.hole[:, :-1], part.hole[1:] | part.hole[:-1]
         return part
 
-    def colour_of(self, opacity: Array, colour: float) -> float:
-        """The colour under which what is beneath is smoothest, by least squares weighted again and again; 0 to 255."""
+    def enlarged(self) -> Self:
+        """Nearly the same on the samples of plane 0, of which each has its part of what a sample counts."""
+        if self.block == (1, 1):
+            return self
+        part, (rows, columns) = copy(self), self.block
+        height, width = self.hole.shape
+        size = width * columns, height * rows
+        part.picture, part.scale = (
+            np.asarray(cv2.resize(each, size, interpolation=cv2.INTER_LINEAR), np.float32)
+            for each in (self.picture, self.scale)
+        )
+        finer = np.float32(max(rows, columns))
+        part.scale, part.least, part.share = part.scale / finer, self.least / finer, self.share / (rows * columns)
+        part.block, part.hole = (1, 1), self.hole.repeat(rows, axis=0).repeat(columns, axis=1)
+        part.edges = part.hole[:, 1:] | part.hole[:, :-1], part.hole[1:] | part.hole[:-1]
+        return part
+
+    def colour_says(self, opacity: Array) -> tuple[Array, Array]:
+        """Steps of what is beneath at a colour c, as ``clear + c * lever``: lever, and clear."""
         covered = self.covered(opacity)
-        lever, clear = (
-            self._steps(-covered / (np.float32(1) - covered)),
-            self._steps(self.picture / (np.float32(1) - covered)),
+        typical, clear = self.typical(covered), np.float32(1) - covered
+        said = _steps(-covered * self.lever / clear, typical), _steps(self.picture / clear, typical)
+        lever, without = (
+            np.concatenate([step[edge] for step, edge in zip(steps, self.edges, strict=True)]) for steps in said
         )
-        x, z = (
-            np.concatenate([step[edge] for step, edge in zip(both, self.edges, strict=True)]) for both in (lever, clear)
+        return lever, without
+
+
+def layers_of(mean: Array, changes: list[Array], plane: int, block: tuple[int, int], hole: Flags) -> list[Layer]:
+    """Layers of a plane whose steps have nothing to do with each other, from its mean and the ways it changes.
+
+    Light that changes changes most where the picture is bright, so that a way of changing has the picture's own steps.
+    What is left of it without them is nearly smooth, and a mark stands out from it, whatever the texture beneath is.
+
+    Source:
+        Scatter of steps, of which few are large: Tyler, "A distribution-free M-estimator of multivariate scatter",
+        Annals of Statistics 15, 1987.
+    """
+    pictures, least = [mean, *changes], np.array([_ROUNDED] + [_ROUNDED_CHANGE] * len(changes))
+    edge = _blocks(hole, block).max(axis=(1, 3))
+    apart = ~(edge[:, 1:] | edge[:, :-1]), ~(edge[1:] | edge[:-1])
+    steps = np.array(
+        [
+            np.concatenate([np.diff(picture, axis=axis)[there] for axis, there in zip((1, 0), apart, strict=True)])
+            for picture in pictures
+        ],
+        np.float64,
+    )
+    unit = np.maximum(np.abs(steps).mean(axis=1) if steps.size else 0, least)
+    _, ways = np.linalg.eigh(_scatter(steps / unit[:, None]))
+    layers = []
+    for way in ways.T[::-1]:
+        weights = way / unit
+        weights *= np.copysign(1, weights[np.argmax(np.abs(weights))]) / np.sqrt((weights**2).sum())
+        picture = sum(
+            (np.float32(weight) * each for weight, each in zip(weights, pictures, strict=True)), np.zeros_like(mean)
         )
-        for _ in range(6):
-            weight = ((z + np.float32(colour) * x) ** 2 + np.float32(_SOFT)) ** np.float32(_POWER / 2 - 1)
-            colour = -float((weight * x * z).sum(dtype=np.float64)) / max(
-                float((weight * x * x).sum(dtype=np.float64)), 1e-6
-            )
-        return min(max(colour, 0.0), 255.0)
+        counts = way[0] ** 2 + (1 - way[0] ** 2) * _CHANGING
+        rounded = np.sqrt(((weights * least) ** 2).sum())
+        layers.append(Layer(picture, plane, block, hole, lever=weights[0], least=rounded, weight=counts))
+    return layers
+
+
+def _scatter(steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The shape of the scatter of steps ``(layers, steps)``: a matrix whose trace is the number of layers."""
+    count = len(steps)
+    scatter = np.eye(count)
+    steps = steps[:, np.abs(steps).sum(axis=0) > _NOTHING]
+    if count == 1 or steps.shape[1] < _FEWEST:
+        return scatter
+    for _ in range(_ROUNDS):
+        # Not by products of matrices, whose last bits depend on the number of threads.
+        inverse = np.linalg.inv(scatter)
+        far = np.zeros(steps.shape[1])
+        for i, j in np.ndindex(count, count):
+            far += inverse[i, j] * steps[i] * steps[j]
+        each = steps / np.maximum(far, _NOTHING)
+        scatter = np.array([[(a * b).sum() for b in steps] for a in each])
+        scatter = scatter * (count / np.trace(scatter)) + 1e-4 * np.eye(count)
+    return scatter
+
+
+def colour_of(layers: list[Layer], opacity: Array, colour: float) -> float:
+    """The colour of a plane's mark under which its layers are smoothest beneath; 0 to 255.
+
+    By least squares that are weighted again and again, from a colour to begin with.
+    """
+    said = [(*layer.colour_says(opacity), layer.share) for layer in layers if layer.lever]
+    x, z = (np.concatenate([each[part] for each in said]) for part in (0, 1))
+    share = np.concatenate([np.full(lever.size, counts, np.float32) for lever, _, counts in said])
+    for _ in range(6):
+        weight = share * ((z + np.float32(colour) * x) ** 2 + np.float32(_SOFT)) ** np.float32(_POWER / 2 - 1)
+        colour = -float((weight * x * z).sum(dtype=np.float64)) / max(
+            float((weight * x * x).sum(dtype=np.float64)), 1e-6
+        )
+    return min(max(colour, 0.0), 255.0)
+
+
+def _steps(picture: Array, scale: Array) -> tuple[Array, Array]:
+    """Steps between neighbours, across and down, in typical ones."""
+    across = np.diff(picture, axis=1) / (np.float32(0.5) * (scale[:, 1:] + scale[:, :-1]))
+    down = np.diff(picture, axis=0) / (np.float32(0.5) * (scale[1:] + scale[:-1]))
+    return across, down
 
 
 def unlikeliness(step: Array) -> Array:

@@ -2,7 +2,8 @@
 
 A mark is taken as one opacity and one colour inside a border that is soft. Several opacities are assumed; under each
 the mean of what may be covered (``mark_coverage``) gives a first border, which then moves to where it is likely
-(``mark_border``). Last, the likeliest are followed with opacity and colour set free.
+(``mark_border``). The likeliest are followed with opacity and colour set free. Last, what may be covered is looked at
+again with what is known by then: a part that is as bright as the mark may have another colour.
 """
 
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ import numpy as np
 
 from vsdfvi.engine.mark_border import Depth, border_of, covering, distance_within, moved
 from vsdfvi.engine.mark_coverage import Coverage
-from vsdfvi.engine.mark_layer import Array, Flags, Layer
+from vsdfvi.engine.mark_layer import Array, Flags, Layer, colour_of
 
 _OPACITIES = 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9
 _COLOURS = 20.0, 80.0, 140.0, 190.0, 235.0, 255.0
 _COVERED = 0.4  # coverage from which a pixel is inside a first border
+_SURELY = 0.6  # and inside another, when it is looked at again
+_LOOKS = 2
 _STARTS = 6  # of the first borders these are moved
 _WORK = 150_000  # pixels, of all starts together: in larger boxes there are fewer starts
 _LARGE = 30_000  # pixels, from which every other opacity and colour is tried
@@ -88,10 +91,49 @@ def fitted(layers: list[Layer], hole: Flags, opacity: Array, colours: tuple[floa
         last.append(min([start] + ([found] if found else []), key=lambda each: each.cost))
     if not last:
         return None
-    best = min(last, key=lambda each: each.cost).fit
+    best = _looked_at_again(parts, inside, depth, known, min(last, key=lambda each: each.cost)).fit
     shape = np.zeros(hole.shape, np.float32)
     shape[at] = best.shape
     return Fit(best.cost, best.opacity, best.colours, shape, best.softness)
+
+
+def _looked_at_again(layers: list[Layer], hole: Flags, depth: Depth, known: Known, best: _Moved) -> _Moved:
+    """The best, or what is better: from what may be covered under its opacity and colours, on all planes."""
+    if hole.size > _LARGEST:
+        return best
+    coverage = Coverage(layers, hole)
+    for _ in range(_LOOKS):
+        fit = best.fit
+        _, mean = coverage.mean(fit.opacity, fit.colours)
+        found = [best]
+        for covered in (_COVERED, _SURELY):
+            start = _begun(layers, hole, mean, covered, fit.colours, known, fit.opacity, (*_SOFT, fit.softness))
+            if start is not None:
+                moved_on = _followed(layers, hole, depth, known, start, _ROUNDS, _REACH, free=True)
+                found += [moved_on] if moved_on else []
+        better = min(found, key=lambda each: each.cost)
+        if better is best:
+            break
+        best = better
+    return best
+
+
+def _begun(
+    layers: list[Layer],
+    hole: Flags,
+    mean: Array,
+    covered: float,
+    colours: tuple[float, ...],
+    known: Known,
+    level: float,
+    softness: tuple[float, ...] = _SOFT,
+) -> tuple[Fit, Array] | None:
+    """A fit to begin with, and its front, where the mean coverage is as large as ``covered``; None where none is."""
+    front = _inside(_front(mean - np.float32(covered), np.float32(0.15)), hole)
+    if border_of(front) is None:
+        return None
+    fits = [_levelled(layers, covering(front, soft, hole), soft, colours, known, level) for soft in softness]
+    return min(fits, key=lambda fit: fit.cost), front
 
 
 def _window(hole: Flags) -> tuple[slice, slice]:
@@ -114,21 +156,20 @@ def _starts(
         top = np.float32(max(float(opacity.max()), 0.02))
         assumed.append((level, colours, cv2.GaussianBlur(opacity, (0, 0), 0.8) * hole / top))
     if hole.size <= _LARGEST:
-        coverage = Coverage(layers, hole)
+        coverage = Coverage([layer for layer in layers if layer.plane == 0], hole)
         if known is not None:
-            assumed.append((level, colours, coverage.mean(level, colours[0])[1]))
+            assumed.append((level, colours, coverage.mean(level, colours)[1]))
         grey = all(colour == 128.0 for colour in colours[1:])  # planes of colour begin there, those of RGB as plane 0
         every = 1 if hole.size <= _LARGE else 2
         for level in _OPACITIES[::every]:
-            means = [(*coverage.mean(level, colour), colour) for colour in _COLOURS[::every]]
+            means = [(*coverage.mean(level, (colour,)), colour) for colour in _COLOURS[::every]]
             _, mean, colour = max(means, key=lambda each: each[0])
             assumed.append((level, (colour, *(colours[1:] if grey else (colour,) * (len(colours) - 1))), mean))
-    starts = []
-    for level, tried, mean in assumed:
-        front = _inside(_front(mean - np.float32(_COVERED), np.float32(0.15)), hole)
-        if border_of(front) is not None:
-            fits = [_levelled(layers, covering(front, soft, hole), soft, tried, known, level) for soft in _SOFT]
-            starts.append((min(fits, key=lambda fit: fit.cost), front))
+    starts = [
+        start
+        for level, tried, mean in assumed
+        if (start := _begun(layers, hole, mean, _COVERED, tried, known, level)) is not None
+    ]
     count = max(1, min(_STARTS, _WORK // hole.size))
     return sorted(starts, key=lambda start: start[0].cost)[:count]
 
@@ -190,10 +231,10 @@ def _levelled(
 ) -> Fit:
     """The best colours for a shape and an opacity."""
     opacity = np.float32(level) * shape
-    chosen = list(colours)
-    for layer in layers:
-        if layer.still:
-            chosen[layer.plane] = layer.colour_of(opacity, colours[layer.plane])
+    chosen = [
+        colour_of([layer for layer in layers if layer.plane == plane], opacity, colour)
+        for plane, colour in enumerate(colours)
+    ]
     cost = sum(layer.roughness(opacity, chosen[layer.plane]) for layer in layers)
     if known is not None:
         cost += known[1] * (np.log(1 - level) - known[0]) ** 2 / 2

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsdfvi.engine.footage import Footage
-from vsdfvi.engine.mark_layer import Layer
+from vsdfvi.engine.mark_layer import Layer, layers_of
 from vsdfvi.engine.mark_opacity import first_opacity
 from vsdfvi.engine.mark_shape import Fit, fitted
 from vsdfvi.engine.propagation import HolePixels, hole_pixels
@@ -33,8 +33,8 @@ FEWEST = 6
 STILL = 0.9
 """Share of the survey whose masks must be the same."""
 
-MOST_OPAQUE = 0.8
-"""Opacity from which nothing is recovered: noise and errors beneath are five times what they are in the clip."""
+MOST_OPAQUE = 0.85
+"""Opacity from which nothing is recovered: noise and errors beneath are seven times what they are in the clip."""
 
 ROUGHEST = 5.0
 """Steps of the recovered picture, in those of the picture around, from which the mark was not found there."""
@@ -182,13 +182,13 @@ def mark_of(footage: Footage) -> Mark:
         if inside.all():
             continue
         pictures = [_pictures(footage, frames, plane, box) for plane in range(form.planes)]
-        fit, layers = fit_of(pictures, inside, form)
+        fit, mean = fit_of(pictures, inside, form)
         if fit is None:
             continue
         if fit.opacity > MOST_OPAQUE:
             opaque = True
             continue
-        certainty = _certainty(layers, fit, inside)
+        certainty = _certainty(mean, fit, inside)
         if not certainty.any():
             continue
         found.append(fit.opacity)
@@ -234,24 +234,25 @@ def _pictures(footage: Footage, frames: list[int], plane: int, box: Box) -> Arra
     return codes
 
 
-def fit_of(pictures: list[Array], hole: Flags, form: VideoFormat) -> tuple[Fit | None, list[Layer]]:
-    """The mark in a box; None where a picture without one is as likely."""
-    layers = []
+def fit_of(pictures: list[Array], hole: Flags, form: VideoFormat) -> tuple[Fit | None, Layer]:
+    """The mark in a box, None where a picture without one is as likely; and the mean of plane 0."""
+    layers, means = [], []
     for plane, picture in enumerate(pictures):
         right, down = form.subsampling(plane)
         mean, changes = _ways(picture, _WAYS if (right, down) == (0, 0) and plane == 0 else 1)
         block = 1 << down, 1 << right
-        layers.append(Layer(mean, plane, block, hole, still=True))
-        layers += [Layer(change, plane, block, hole, still=False) for change in changes]
+        means.append(mean)
+        layers += layers_of(mean, changes, plane, block, hole)
     first = pictures[0] if form.family != "RGB" else np.mean(pictures, axis=0, dtype=np.float32)
     opacity, level = first_opacity(first, hole)
+    middle = Layer(means[0], 0, (1, 1), hole)
     if level is None:
-        return None, layers
+        return None, middle
     colours = (level.colour,) + (128.0,) * (form.planes - 1) if form.family != "RGB" else (level.colour,) * 3
     fit = fitted(layers, hole, opacity, colours, level.known)
     clear = np.zeros_like(opacity)
     without = sum(layer.roughness(clear, 0.0) for layer in layers)
-    return (fit if fit is not None and fit.cost < without else None), layers
+    return (fit if fit is not None and fit.cost < without else None), middle
 
 
 def _ways(pictures: Array, count: int) -> tuple[Array, list[Array]]:
@@ -275,15 +276,14 @@ def _ways(pictures: Array, count: int) -> tuple[Array, list[Array]]:
     return mean, found
 
 
-def _certainty(layers: list[Layer], fit: Fit, hole: Flags) -> Array:
+def _certainty(mean: Layer, fit: Fit, hole: Flags) -> Array:
     """How certain the recovered picture is at each pixel of a box, 0 to 1; 0 where it is not recovered.
 
     Where its steps are those of the picture around, the mark has gone; where they are larger, something of it is left.
     Where it is darker than black or lighter than white, the mark is another than was found.
     """
-    layer = layers[0]
     opacity = np.float32(fit.opacity) * fit.shape
-    beneath = layer.beneath(opacity, fit.colours[0])
+    beneath = mean.beneath(opacity, fit.colours[0])
     total = np.zeros_like(beneath)
     for axis in (0, 1):
         step = np.abs(np.diff(beneath, axis=axis))
@@ -291,7 +291,7 @@ def _certainty(layers: list[Layer], fit: Fit, hole: Flags) -> Array:
         widths = [(0, 0), (0, 0)]
         for widths[axis] in (before, after):
             total += np.pad(step, widths)
-    rough = cv2.GaussianBlur(total / (np.float32(4) * layer.scale), (0, 0), 3.0)
+    rough = cv2.GaussianBlur(total / (np.float32(4) * mean.scale), (0, 0), 3.0)
     certainty = 1 / np.maximum(rough, 1) * (1 - opacity)
     middle = cv2.GaussianBlur(beneath, (0, 0), 2.0)
     possible = cv2.erode(
