@@ -2,13 +2,14 @@
 
 import itertools
 
+import cv2
 import numpy as np
 import pytest
 from tolerance import BORDER_PX, COVERAGE_PARTS
 
 from vsdfvi.engine.mark_border import Depth, _mean_offsets, border_of, covering, distance_within, nearest
-from vsdfvi.engine.mark_coverage import _CHANGING, _EDGE, _PARTLY, _STEEP, Coverage
-from vsdfvi.engine.mark_layer import Layer, unlikeliness
+from vsdfvi.engine.mark_coverage import _EDGE, _PARTLY, _STEEP, Coverage
+from vsdfvi.engine.mark_layer import Layer, _steps, colour_of, layers_of, unlikeliness
 
 
 def disc(size, middle, radius):
@@ -17,12 +18,12 @@ def disc(size, middle, radius):
     return (radius - np.hypot(x - middle[0], y - middle[1])).astype(np.float32)
 
 
-def layers_of(hole, seed=2, block=(1, 1)):
+def some_layers(hole, seed=2, block=(1, 1)):
     random = np.random.default_rng(seed)
     height, width = hole.shape[0] // block[0], hole.shape[1] // block[1]
     pictures = [random.normal(100, 20, (height, width)), random.normal(0, 3, (height, width))]
     plane = 0 if block == (1, 1) else 1
-    return [Layer(picture, plane, block, hole, still=number == 0) for number, picture in enumerate(pictures)]
+    return layers_of(pictures[0], pictures[1:], plane, block, hole)
 
 
 def test_a_border_s_points_lie_on_the_outline_and_its_normals_point_out():
@@ -90,7 +91,7 @@ def test_roughness_is_the_sum_of_its_density(block):
     hole = np.zeros((24, 32), bool)
     hole[6:16, 8:22] = True
     opacity = np.where(hole, np.float32(0.4), np.float32(0)).astype(np.float32)
-    for layer in layers_of(hole, block=block):
+    for layer in some_layers(hole, block=block):
         assert float(layer.density(opacity, 200.0).sum(dtype=np.float64)) == pytest.approx(
             layer.roughness(opacity, 200.0), rel=1e-5
         )
@@ -102,7 +103,7 @@ def test_a_window_around_the_hole_has_the_roughness_of_the_whole(block):
     hole[10:20, 18:30] = True
     opacity = np.where(hole, np.float32(0.4), np.float32(0)).astype(np.float32)
     at = np.s_[4:28, 12:40]
-    for layer in layers_of(hole, block=block):
+    for layer in some_layers(hole, block=block):
         assert layer.cut(at).roughness(opacity[at], 200.0) == pytest.approx(layer.roughness(opacity, 200.0), rel=1e-6)
 
 
@@ -110,9 +111,9 @@ def test_mean_coverage_is_that_of_all_coverages():
     """Of three pixels in a row, messages are exact: every coverage of them is tried beside."""
     hole = np.zeros((9, 11), bool)
     hole[4, 4:7] = True
-    layers = layers_of(hole)
+    layers = some_layers(hole)
     coverage = Coverage(layers, hole)
-    found_likely, found_mean = coverage.mean(0.5, 200.0)
+    found_likely, found_mean = coverage.mean(0.5, (200.0,))
     levels, rows = coverage.levels.astype(np.float64), []
     for chosen in itertools.product(levels, repeat=3):
         covered = np.zeros(hole.shape)
@@ -123,9 +124,9 @@ def test_mean_coverage_is_that_of_all_coverages():
             cost += float((_EDGE * gap + _STEEP * np.maximum(gap - 0.5, 0)).sum())
         opacity = (0.5 * covered).astype(np.float32)
         for layer in layers:
-            share = float(layer.share) * (1 if layer.still else _CHANGING)
-            cost += share * float(layer.balance) * float(np.log(1 - opacity[hole]).sum(dtype=np.float64))
-            for step in layer._steps(layer.beneath(opacity, 200.0)):
+            share = float(layer.share)
+            cost += share * float(layer.steepness(opacity)[hole].sum(dtype=np.float64))
+            for step in _steps(layer.beneath(opacity, 200.0), layer.typical(opacity)):
                 cost += share * float(unlikeliness(step).sum(dtype=np.float64))
         rows.append((cost, *chosen))
     table = np.array(rows)
@@ -133,3 +134,83 @@ def test_mean_coverage_is_that_of_all_coverages():
     np.testing.assert_allclose(found_mean[hole], weights @ table[:, 1:] / weights.sum(), atol=COVERAGE_PARTS)
     likely = np.log(weights.sum()) - table[:, 0].min()
     assert found_likely == pytest.approx(likely, abs=0.01 + 1e-5 * abs(likely))
+
+
+def square_mark(size=48, side=20, opacity=0.5):
+    """Opacity of a square with a soft border, and its hole."""
+    shape = np.zeros((size, size), np.float32)
+    at = (size - side) // 2
+    shape[at : at + side, at : at + side] = 1
+    shape = cv2.GaussianBlur(shape, (0, 0), 1.0)
+    return opacity * shape, cv2.dilate((shape > 0.01).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+
+
+def test_light_that_changes_leaves_a_layer_without_the_picture_s_texture():
+    random = np.random.default_rng(4)
+    mean = random.normal(120, 30, (48, 64)).astype(np.float32)
+    change = 0.1 * mean + random.normal(0, 0.05, mean.shape).astype(np.float32)
+    hole = np.zeros(mean.shape, bool)
+    hole[16:32, 20:44] = True
+    layers = layers_of(mean, [change], 0, (1, 1), hole)
+    rough = [float(np.abs(np.diff(layer.picture, axis=1)).mean()) for layer in layers]
+    assert min(rough) < 0.02 * np.abs(np.diff(change, axis=1)).mean()
+    # Each is a sum of the two, and their levers say how much of the mean is in it.
+    for layer in layers:
+        of_change = (layer.picture - layer.lever * mean) / change
+        assert of_change.std() < 1e-2 * max(abs(of_change.mean()), 1)
+
+
+def test_pictures_that_have_nothing_to_do_with_each_other_stay_apart():
+    random = np.random.default_rng(5)
+    mean, change = random.normal(120, 20, (64, 64)), random.normal(0, 3, (64, 64))
+    hole = np.zeros(mean.shape, bool)
+    hole[20:40, 20:40] = True
+    first, second = layers_of(mean.astype(np.float32), [change.astype(np.float32)], 0, (1, 1), hole)
+    levers = sorted(abs(float(layer.lever)) for layer in (first, second))
+    assert levers[0] < 0.1
+    assert levers[1] > 0.9
+
+
+def test_a_mark_over_a_flat_plane_is_not_taken_for_a_fainter_one():
+    """Samples are rounded after a mark was laid on, and what is beneath has that rounding made larger."""
+    opacity, hole = square_mark(opacity=0.6)
+    flat = np.rint((1 - opacity) * 130.0 + opacity * 200.0).astype(np.float32)
+    layer = Layer(flat, 0, (1, 1), hole)
+    costs = []
+    for share in (0.25, 0.5, 1.0):
+        fainter = (share * opacity).astype(np.float32)
+        costs.append(layer.roughness(fainter, min(255.0, 130 + 70 / share)))
+    assert costs[2] < min(costs[:2])
+
+
+def test_where_nothing_covers_it_a_step_is_what_it_is_around():
+    _, hole = square_mark()
+    for layer in some_layers(hole):
+        clear = np.zeros(hole.shape, np.float32)
+        np.testing.assert_allclose(layer.typical(clear), layer.scale)
+        assert np.abs(layer.steepness(clear)).max() < 1e-6
+
+
+def test_the_colour_of_a_mark_is_found():
+    opacity, hole = square_mark()
+    random = np.random.default_rng(6)
+    picture = random.normal(100, 1, hole.shape)
+    change = random.normal(0, 1, hole.shape)
+    mixed = ((1 - opacity) * picture + opacity * 210).astype(np.float32)
+    layers = layers_of(mixed, [((1 - opacity) * change).astype(np.float32)], 0, (1, 1), hole)
+    assert colour_of(layers, opacity, 120.0) == pytest.approx(210, abs=2)
+
+
+def test_coverage_is_looked_for_in_colour_where_luma_shows_nothing():
+    opacity, hole = square_mark()
+    random = np.random.default_rng(7)
+    luma = random.normal(100, 1, hole.shape).astype(np.float32)
+    small = opacity.reshape(24, 2, 24, 2).mean((1, 3))
+    chroma = ((1 - small) * random.normal(128, 0.5, small.shape) + small * 180).astype(np.float32)
+    layers = [Layer(luma, 0, (1, 1), hole), Layer(chroma, 1, (2, 2), hole)]
+    _, in_luma = Coverage(layers[:1], hole).mean(0.5, (100.0,))
+    _, in_both = Coverage(layers, hole).mean(0.5, (100.0, 180.0))
+    covered = opacity > 0.45
+    assert in_both[covered].mean() > 0.9
+    assert in_both[hole & (opacity < 0.005)].mean() < 0.1
+    assert in_luma[covered].mean() < 0.8
