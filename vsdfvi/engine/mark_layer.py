@@ -169,14 +169,10 @@ class Layer:
 
 
 def layers_of(mean: Array, changes: list[Array], plane: int, block: tuple[int, int], hole: Flags) -> list[Layer]:
-    """Layers of a plane whose steps have nothing to do with each other, from its mean and the ways it changes.
+    """Layers of a plane, from its mean and the ways it changes: each without the steps of those before it.
 
     Light that changes changes most where the picture is bright, so that a way of changing has the picture's own steps.
     What is left of it without them is nearly smooth, and a mark stands out from it, whatever the texture beneath is.
-
-    Source:
-        Scatter of steps, of which few are large: Tyler, "A distribution-free M-estimator of multivariate scatter",
-        Annals of Statistics 15, 1987.
     """
     pictures, least = [mean, *changes], np.array([_ROUNDED] + [_ROUNDED_CHANGE] * len(changes))
     edge = _blocks(hole, block).max(axis=(1, 3))
@@ -189,22 +185,31 @@ def layers_of(mean: Array, changes: list[Array], plane: int, block: tuple[int, i
         np.float64,
     )
     unit = np.maximum(np.abs(steps).mean(axis=1) if steps.size else 0, least)
-    _, ways = np.linalg.eigh(_scatter(steps / unit[:, None]))
+    scatter = _scatter(steps / unit[:, None])
     layers = []
-    for way in ways.T[::-1]:
-        weights = way / unit
-        weights *= np.copysign(1, weights[np.argmax(np.abs(weights))]) / np.sqrt((weights**2).sum())
+    for number in range(len(pictures)):
+        weights = np.zeros(len(pictures))
+        weights[number] = 1
+        before = np.s_[:number]
+        weights[before] = (
+            -np.linalg.solve(scatter[before, before], scatter[before, number]) * unit[number] / unit[before]
+        )
         picture = sum(
             (np.float32(weight) * each for weight, each in zip(weights, pictures, strict=True)), np.zeros_like(mean)
         )
-        counts = way[0] ** 2 + (1 - way[0] ** 2) * _CHANGING
-        rounded = np.sqrt(((weights * least) ** 2).sum())
-        layers.append(Layer(picture, plane, block, hole, lever=weights[0], least=rounded, weight=counts))
+        rounded = float(np.sqrt(((weights * least) ** 2).sum()))
+        counts = _CHANGING if number else 1.0
+        layers.append(Layer(picture, plane, block, hole, lever=float(weights[0]), least=rounded, weight=counts))
     return layers
 
 
 def _scatter(steps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The shape of the scatter of steps ``(layers, steps)``: a matrix whose trace is the number of layers."""
+    """The shape of the scatter of steps ``(pictures, steps)``: a matrix whose trace is the number of pictures.
+
+    Source:
+        Of steps of which few are large: Tyler, "A distribution-free M-estimator of multivariate scatter", Annals of
+        Statistics 15, 1987.
+    """
     count = len(steps)
     scatter = np.eye(count)
     steps = steps[:, np.abs(steps).sum(axis=0) > _NOTHING]
