@@ -106,6 +106,23 @@ def test_grain_is_told_from_edges_where_the_picture_is_flat():
     assert figures["grain_flat"] == pytest.approx(1, abs=0.02)
 
 
+def test_grain_is_told_from_edges_that_lie_elsewhere():
+    """A fill invents a fence on one side, where the truth has a wall; its grain is the truth's."""
+    grain = grains(9, 1)[0]
+    fence = np.zeros(SIZE, np.float32)
+    fence[:, SIZE[1] // 2 :: 4] = 90
+    score = Score(whole=False)
+    score.add(picture(grain + fence[:, ::-1]), picture(grain + fence), np.ones(SIZE, bool), None)
+    assert score.figures()["grain_flat"] == pytest.approx(1, abs=0.1)
+
+
+def test_two_pictures_without_grain_have_as_much():
+    wall = np.full(SIZE, 100, np.float32)
+    score = Score(whole=False)
+    score.add(picture(wall), picture(wall), HOLE, None)
+    assert score.figures()["grain_flat"] == 1
+
+
 def test_grain_that_is_missing_is_missed_where_the_picture_is_flat():
     grain = grains(8, 1)[0]
     score = Score(whole=False)

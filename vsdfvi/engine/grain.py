@@ -80,7 +80,7 @@ def add_grain(
             missing = np.where(seen[plane], lacking(values[plane]), missing)
         if fresh is not None and not seen[plane].all() and target.size >= _FEWEST:
             flat = looked.is_flat(np.ones(target.size, bool))
-            wanted = _by_brightness(looked.bright[flat], (looked.fine**2)[flat], of=_least)(values[plane])
+            wanted = _wanted(looked, flat)(values[plane])
             there = _local(view, looked.inside, ~seen[plane])
             lacks = np.minimum(np.maximum(wanted - there, 0), fresh[plane])
             missing = np.where(seen[plane], missing, lacks)
@@ -106,7 +106,7 @@ def still_texture(
     own[view.ring], own[view.hole] = target, values
     looked = _Look.at(own, known, view)
     flat = looked.is_flat(np.ones(target.size, bool))
-    wanted = _by_brightness(looked.bright[flat], (looked.fine**2)[flat], of=_least)(values)
+    wanted = _wanted(looked, flat)(values)
     missing = np.maximum(np.maximum(wanted - fresh, 0) - _local(view, looked.inside, ~seen), 0)
     strength = np.sqrt(np.float32(footage.settings.grain) * np.where(seen, 0, missing)).astype(np.float32)
     return values + strength * _unit(view, looked, (_STILL, plane))
@@ -234,6 +234,12 @@ def _by_brightness(
         lacking = _ENOUGH * variance - np.array([_trimmed(made[part]) for part in parts])
         variance = np.clip(lacking, 0, [_trimmed(apart[part]) for part in parts])
     return lambda values: np.interp(values, levels, variance).astype(np.float32)
+
+
+def _wanted(looked: _Look, flat: NDArray[np.bool_]) -> Callable[[Array], Array]:
+    """Variance by brightness that what is invented should have of what is fine, as the flat of the ring has it."""
+    variance = _by_brightness(looked.bright[flat], (looked.fine**2)[flat], of=_least)
+    return lambda values: np.float32(_ENOUGH) * variance(values)
 
 
 def _local(view: _View, fine: Array, chosen: NDArray[np.bool_]) -> Array:

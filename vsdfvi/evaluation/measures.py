@@ -11,7 +11,7 @@ from skimage.metrics import structural_similarity
 from vsdfvi.evaluation.borders import Border
 from vsdfvi.evaluation.mean import Mean
 from vsdfvi.evaluation.motion import Hole, Motion, Picture, luma_of
-from vsdfvi.evaluation.texture import Repetition, fine_of, flat
+from vsdfvi.evaluation.texture import ROUNDING, Repetition, fine_of, grain_in_flats
 
 PSNR_LIMIT = 100.0
 """dB that count for equal pictures, so that a mean over frames is a number."""
@@ -128,14 +128,13 @@ class Score:
             self._flicker.add(np.abs(error[either] - self._before[0][either]))
         self._before = error, hole
         lumas = luma_of(found), luma_of(truth)
-        calm = hole & flat(lumas[1]) if hole.any() else hole
         for luma, energy, energy_flat, repetition in zip(
             lumas, self._grain, self._grain_flat, self._repetition, strict=True
         ):
             fine = fine_of(luma)
             energy.add(fine[hole] ** 2)
-            # The middle of sizes: a fill may have edges where the truth has none, and these are no grain.
-            energy_flat.add(np.median(np.abs(fine[calm]), keepdims=True) ** 2 if calm.any() else fine[calm])
+            if hole.any():
+                energy_flat.add(np.array([grain_in_flats(luma, hole)]))
             repetition.add(fine, hole, motion)
         self.border.add(*lumas, hole)
 
@@ -159,7 +158,7 @@ class Score:
             "ring": border.ring,
             "step": border.step / border.step_truth if border.step_truth > 0 else float("nan"),
             "grain": found / truth if truth > 0 else float("nan"),
-            "grain_flat": found_flat / truth_flat if truth_flat > 0 else float("nan"),
+            "grain_flat": (found_flat + ROUNDING) / (truth_flat + ROUNDING),
             "grain_still": ours.still,
             "grain_still_truth": theirs.still,
             "grain_along": ours.along,
