@@ -26,6 +26,7 @@ from vsdfvi.engine.tracing import RingFill, lights_of
 from vsdfvi.kernels import Packed
 
 _FLAT = 0.5  # share of the ring, that with the least gradient, on which grain is told from texture
+_FLATTEST = 0.3  # and that on which the grain of what is invented is measured: it has no texture of its own
 _BINS = 4  # levels of brightness for which grain is measured, each with as many ring samples
 _FEWEST = 32  # ring samples that a measurement takes
 _ENOUGH = 0.85  # share of the variance around the hole with which nobody sees that any is missing; more costs truth
@@ -79,8 +80,7 @@ def add_grain(
             )  # fmt: skip
             missing = np.where(seen[plane], lacking(values[plane]), missing)
         if fresh is not None and not seen[plane].all() and target.size >= _FEWEST:
-            flat = looked.is_flat(np.ones(target.size, bool))
-            wanted = _wanted(looked, flat)(values[plane])
+            wanted = _wanted(looked)(values[plane])
             there = _local(view, looked.inside, ~seen[plane])
             lacks = np.minimum(np.maximum(wanted - there, 0), fresh[plane])
             missing = np.where(seen[plane], missing, lacks)
@@ -105,8 +105,7 @@ def still_texture(
     known[view.ring] = known[view.hole] = 1
     own[view.ring], own[view.hole] = target, values
     looked = _Look.at(own, known, view)
-    flat = looked.is_flat(np.ones(target.size, bool))
-    wanted = _wanted(looked, flat)(values)
+    wanted = _wanted(looked)(values)
     missing = np.maximum(np.maximum(wanted - fresh, 0) - _local(view, looked.inside, ~seen), 0)
     strength = np.sqrt(np.float32(footage.settings.grain) * np.where(seen, 0, missing)).astype(np.float32)
     return values + strength * _unit(view, looked, (_STILL, plane))
@@ -203,9 +202,9 @@ class _Look:
             fine[view.ring], smooth[view.ring], slope, fine, (_alike(fine, there, 1), _alike(fine, there, 0))
         )  # fmt: skip
 
-    def is_flat(self, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Which of the ring's samples are among the flatter half of those chosen, and chosen."""
-        flat: NDArray[np.bool_] = chosen & (self.slope <= np.quantile(self.slope[chosen], _FLAT))
+    def is_flat(self, chosen: NDArray[np.bool_], share: float = _FLAT) -> NDArray[np.bool_]:
+        """Which of the ring's samples are chosen, and among the flattest of those, of which they are a share."""
+        flat: NDArray[np.bool_] = chosen & (self.slope <= np.quantile(self.slope[chosen], share))
         return flat
 
 
@@ -236,8 +235,9 @@ def _by_brightness(
     return lambda values: np.interp(values, levels, variance).astype(np.float32)
 
 
-def _wanted(looked: _Look, flat: NDArray[np.bool_]) -> Callable[[Array], Array]:
-    """Variance by brightness that what is invented should have of what is fine, as the flat of the ring has it."""
+def _wanted(looked: _Look) -> Callable[[Array], Array]:
+    """Variance by brightness that what is invented should have of what is fine, as the flattest of the ring has it."""
+    flat = looked.is_flat(np.ones(looked.slope.size, bool), _FLATTEST)
     variance = _by_brightness(looked.bright[flat], (looked.fine**2)[flat], of=_least)
     return lambda values: np.float32(_ENOUGH) * variance(values)
 
