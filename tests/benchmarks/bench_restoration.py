@@ -55,6 +55,7 @@ COLUMNS: dict[str, tuple[tuple[str, ...], str]] = {
     "step / random": (("step_random",), ".3f"),
     "flicker": (("flicker",), ".2f"),
     "grain": (("grain",), ".3f"),
+    "in flats, median": (("grain_flat",), ".2f"),
     "still: result / truth": (("grain_still", "grain_still_truth"), ".3f"),
     "along: result / truth": (("grain_along", "grain_along_truth"), ".3f"),
     "traced": (("traced",), ".3f"),
@@ -161,14 +162,16 @@ def results(jobs: Sequence[Job], processes: int) -> Iterator[tuple[Job, list[Row
 
 
 def means(rows: Sequence[Row], variants: Sequence[Variant]) -> list[str]:
-    """A table: for each kind of mask and variant, the mean of each figure over the clips; then over the kinds."""
+    """A table: for each kind of mask and variant, the middle of each figure over the clips; then over the kinds."""
     kinds = list(dict.fromkeys(row.kind for row in rows))
     cells, over_kinds = [], {variant.name: [] for variant in variants}
     for kind in kinds:
         for variant in variants:
             chosen = [row.figures for row in rows if (row.kind, row.method) == (kind, variant.name)]
             mean = {
-                name: _mean([f.get(name, math.nan) for f in chosen]) for names, _ in COLUMNS.values() for name in names
+                name: _middle(name, [f.get(name, math.nan) for f in chosen])
+                for names, _ in COLUMNS.values()
+                for name in names
             }
             mean["changed_outside"] = max((f["changed_outside"] for f in chosen), default=math.nan)
             over_kinds[variant.name].append(mean)
@@ -184,6 +187,12 @@ def means(rows: Sequence[Row], variants: Sequence[Variant]) -> list[str]:
 def _mean(values: Sequence[float]) -> float:
     finite = [value for value in values if math.isfinite(value)]
     return statistics.fmean(finite) if finite else math.nan
+
+
+def _middle(name: str, values: Sequence[float]) -> float:
+    """The mean; of grain in flats the median, since it is a quotient of what may be nearly nothing."""
+    finite = [value for value in values if math.isfinite(value)]
+    return statistics.median(finite) if finite and name == "grain_flat" else _mean(values)
 
 
 def _cells(figures: Mapping[str, float]) -> list[str]:
