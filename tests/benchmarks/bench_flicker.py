@@ -19,7 +19,10 @@ Figures are of luma, in codes of 8 bit, pooled over clips and frames:
   ``spread`` V = mean (R1 - R2)^2 / 2 is the variance that the fill owes to grain, its own and what grain does to flow.
   ``excess`` = mean (R1 - T) (R2 - T) + max(0, V - mean G^2): the error that both share, and what spreads more than the
   clip's grain would. It is the expectation of MSE - mean G^2 - min(V, mean G^2). Without grain it is the MSE.
-* ``excess loss``: 10 log10 of excess over the MSE of the same clips without flicker and grain, in dB. The bar is 1 dB.
+* ``beyond``: dB by which the PSNR lies below that of an ideal repair of the same clips, one that has the error there is
+  without flicker and grain, and the grain that this one has. That much of the loss is the method's.
+* ``excess loss``: 10 log10 of excess over the MSE of the same clips without flicker and grain, in dB: how much worse
+  what is beneath the grain has become, as if nobody saw grain beside it. The bar of 1 dB is held to this one.
   A mean of products of grain is itself known so well only: with two standard errors on both sides the bar is met,
   missed, or open. The standard error takes pixels as independent, which those of one source are not over time.
 * ``ring``, ``step`` and ``grain`` are those of docs/evaluation.md.
@@ -37,7 +40,7 @@ from typing import Any
 import cv2
 import numpy as np
 import vapoursynth as vs
-from measured import show, use_checkout
+from measured import show, use_checkout, words
 from numpy.typing import NDArray
 
 use_checkout()
@@ -261,6 +264,7 @@ def row_of(sums: Sums, clean: Sums) -> dict[str, Any]:
     """The figures of a condition beside those of the clips without flicker and grain."""
     base, count = clean.square / clean.pixels, sums.pixels
     excess, error = sums.excess()
+    grains = (sums.grain + min(sums.spread, sums.grain)) / count
     limit = base * 10 ** (BAR_DB / 10)
     verdict = "met" if excess + 2 * error <= limit else "missed" if excess - 2 * error > limit else "open"
     return {
@@ -270,6 +274,7 @@ def row_of(sums: Sums, clean: Sums) -> dict[str, Any]:
         "spread": sums.spread / count,
         "excess": excess,
         "standard_error": error,
+        "beyond": decibels(base + grains) - decibels(excess + grains),
         "excess_loss": decibels(base) - decibels(excess),
         "bar": verdict,
         "ring": sums.ring / sums.pairs,
@@ -288,11 +293,6 @@ def sources(arguments: argparse.Namespace, mask: str) -> list[tuple[str, Case | 
         seed=arguments.seed,
     )  # fmt: skip
     return [(case.clip, case) for case in cases_of(plan)]
-
-
-def words(text: str) -> list[str]:
-    """The words of a list with commas."""
-    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def main() -> None:
@@ -349,14 +349,15 @@ def main() -> None:
     )
     print("\n".join(table(
         [
-            "mask", "added", "settings", "hole PSNR", "loss", "excess, codes^2", "excess loss", "bar", "ring", "step",
-            "grain",
+            "mask", "added", "settings", "hole PSNR", "loss", "beyond", "excess, codes^2", "excess loss", "bar", "ring",
+            "step", "grain",
         ],
         [
             [
                 row["mask"], row["added"], row["settings"], f"{row['psnr']:.2f}", f"{row['loss']:+.2f}",
-                f"{row['excess']:.2f} +- {row['standard_error']:.2f}", f"{row['excess_loss']:+.2f}", row["bar"],
-                f"{row['ring']:.2f}", f"{row['step']:.3f}", f"{row['grain']:.3f}",
+                f"{row['beyond']:+.2f}", f"{row['excess']:.2f} +- {row['standard_error']:.2f}",
+                f"{row['excess_loss']:+.2f}", row["bar"], f"{row['ring']:.2f}",
+                f"{row['step']:.3f}", f"{row['grain']:.3f}",
             ]
             for row in rows
         ],

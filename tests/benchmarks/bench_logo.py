@@ -34,16 +34,15 @@ from typing import Any
 import cv2
 import numpy as np
 import vapoursynth as vs
-from measured import show, use_checkout
-from numpy.typing import NDArray
+from measured import show, use_checkout, words
 
 use_checkout()
 
 import scenes  # noqa: E402  which needs the path
 from clips import clip_of  # noqa: E402
+from overlays import LEAST, Matte, marked  # noqa: E402
 
 from vsdfvi.engine.cache import Cache  # noqa: E402
-from vsdfvi.errors import FormatError  # noqa: E402
 from vsdfvi.evaluation import baselines  # noqa: E402
 from vsdfvi.evaluation.contact_sheet import cut_out, write_sheet, write_tile  # noqa: E402
 from vsdfvi.evaluation.flow import repaired  # noqa: E402
@@ -62,7 +61,6 @@ from vsdfvi.settings import Settings, settings_from  # noqa: E402
 OPACITIES = ("1", "0.3", "0.5", "0.7")
 COLOURS = {"white": (235, 128, 128), "red": (90, 95, 215)}  # codes of 8 bit, limited range
 SOFT = 0.8  # pixels at 240 rows: deviation of the Gaussian that softens a logo's edge
-LEAST = 1 / 256  # opacity: below, a mark changes nothing in 8 bit
 RENDERED = {"still": "coffee", "weave": "astronaut", "texture": "brick"}
 WEAVE = 0.35  # pixels, deviation
 COLUMNS = {
@@ -117,30 +115,11 @@ def write_y4m(path: Path, clip: vs.VideoNode) -> None:
         clip.std.AssumeFPS(fpsnum=25, fpsden=1).output(file, y4m=True)
 
 
-def matte_of(name: str, form: VideoFormat, logo: Logo, seed: int) -> NDArray[np.float64]:
+def matte_of(name: str, form: VideoFormat, logo: Logo, seed: int) -> Matte:
     """The opacity of a logo at each pixel; 0 from where it would change nothing."""
     drawn = make_mask("logo", form.width, form.height, form.frames, seed, name).draw(0).astype(np.float64)
     matte = logo.opacity * cv2.GaussianBlur(drawn, (0, 0), max(0.4, SOFT * form.height / 240))
     return np.where(matte > LEAST, matte, 0.0)
-
-
-def marked(clip: vs.VideoNode, matte: NDArray[np.float64], logo: Logo) -> vs.VideoNode:
-    """The clip with the logo over it, mixed in its own codes; chroma has the mean opacity of its block."""
-    form = video_format(clip)
-    if form.family != "YUV" or form.is_float:
-        raise FormatError(f"clip must be YUV of integers, got {form.family}{' of floats' if form.is_float else ''}")
-
-    def mix(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
-        out = f.copy()
-        for plane, colour in enumerate(COLOURS[logo.colour]):
-            right, down = form.subsampling(plane)
-            height, width = matte.shape
-            share = matte.reshape(height >> down, 1 << down, width >> right, 1 << right).mean(axis=(1, 3))
-            codes = np.asarray(out[plane])
-            codes[:] = np.rint((1 - share) * codes + share * (colour << (form.bits - 8)))
-        return out
-
-    return clip.std.ModifyFrame(clip, mix)
 
 
 # Methods: each gives the planes of all frames. One that cannot be run raises Lacking.
@@ -233,7 +212,7 @@ def measure(case: Case, logo: Logo, seed: int, settings: Sequence[Mapping[str, A
     gray = scenes.video_format("GRAY", size=hole.shape, frames=1)
     write_y4m(case.mask, clip_of([(hole.astype(np.uint8) * 255,)], gray))
     clip, mask = open_case(case)
-    broken = marked(clip, matte, logo)
+    broken = marked(clip, matte, COLOURS[logo.colour])
     variants = [(name, each, _ours(each)) for name, each in ours_of(settings, logo)]
     methods = [*variants, *((name, {}, _simple(method)) for name, method in SIMPLE.items())]
     rows, repairs = [], []
@@ -324,11 +303,6 @@ def means(rows: Sequence[Row]) -> list[str]:
             texts.append(format(float(np.mean(values)), form) if values else "-")
         cells.append([kind, method, str(len(good)), *texts])
     return table(["logo", "method", "rows", *COLUMNS], cells)
-
-
-def words(text: str) -> list[str]:
-    """The words of a list with commas."""
-    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measured import show, use_checkout
+from measured import show, use_checkout, words
 
 use_checkout()
 
@@ -200,11 +200,6 @@ def _cells(figures: Mapping[str, float]) -> list[str]:
         return format(value, form) if math.isfinite(value) else "-"
 
     return [" / ".join(text(figures[name], form) for name in names) for names, form in COLUMNS.values()]
-
-
-def words(text: str) -> list[str]:
-    """The words of a list with commas."""
-    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def main() -> None:

@@ -27,12 +27,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import vapoursynth as vs
-from measured import show, use_checkout
+from measured import show, use_checkout, words
 from numpy.typing import NDArray
 
 use_checkout()
 
 from clips import mask_of  # noqa: E402  which needs the path
+from overlays import LEAST, Matte, marked  # noqa: E402
 
 from vsdfvi.engine.account import RECOVERED  # noqa: E402
 from vsdfvi.engine.inpainter import Inpainter  # noqa: E402
@@ -53,11 +54,9 @@ COLOURS = {
 
 GROWN = 0, 1, 2, 3
 BAR_DB = 35.0
-LEAST = 1 / 256  # opacity: below, a mark changes nothing in 8 bit
 _FINER = 4  # the grid that marks are drawn on
 
 Gray = NDArray[np.uint8]
-Matte = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,23 +207,6 @@ def hole_of(mark: Mark, matte: Matte) -> NDArray[np.bool_]:
     return hole
 
 
-def marked(clip: vs.VideoNode, matte: Matte, colour: Sequence[int]) -> vs.VideoNode:
-    """A clip of YUV and 8 bit under a mark, mixed in its own codes; chroma has the mean opacity of its block."""
-    form = video_format(clip)
-
-    def mix(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
-        out = f.copy()
-        for plane, code in enumerate(colour):
-            right, down = form.subsampling(plane)
-            height, width = matte.shape
-            share = matte.reshape(height >> down, 1 << down, width >> right, 1 << right).mean(axis=(1, 3))
-            codes = np.asarray(out[plane])
-            codes[:] = np.rint((1 - share) * codes + share * code)
-        return out
-
-    return clip.std.ModifyFrame(clip, mix)
-
-
 def luma_of(clip: vs.VideoNode, n: int) -> NDArray[np.float64]:
     """Plane 0 of a frame."""
     with clip.get_frame(n) as frame:
@@ -262,11 +244,6 @@ def psnr(found: Sequence[NDArray], truth: Sequence[NDArray], hole: NDArray[np.bo
     """PSNR in the hole over all frames, in dB; at most 100."""
     square = np.mean([((a.astype(np.float64) - b)[hole] ** 2).mean() for a, b in zip(found, truth, strict=True)])
     return 10 * math.log10(255**2 / max(float(square), 255**2 / 1e10))
-
-
-def words(text: str) -> list[str]:
-    """The words of a list with commas."""
-    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def summary(name: str, found: Sequence[Found]) -> list[str]:

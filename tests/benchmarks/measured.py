@@ -1,4 +1,4 @@
-"""What the benchmarks share: the way to the package, median and spread, and what machine it was."""
+"""What the benchmarks share: the way to the package, lists on a command line, median and spread, the machine."""
 
 import json
 import os
@@ -25,6 +25,11 @@ def use_checkout() -> None:
     sys.path[:0] = [str(ROOT)]
     os.environ["VAPOURSYNTH_EXTRA_PLUGIN_PATH"] = str(ROOT / "build" / "plugins")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+
+
+def words(text: str) -> list[str]:
+    """The words of a list with commas."""
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def spread(values: Sequence[float], digits: int = 3) -> dict[str, float]:
