@@ -169,16 +169,16 @@ def test_pictures_that_have_nothing_to_do_with_each_other_stay_what_they_are():
     assert first.share > second.share
 
 
-def test_a_mark_over_a_flat_plane_is_not_taken_for_a_fainter_one():
+def test_a_mark_over_a_smooth_plane_is_as_likely_as_a_fainter_one_of_another_colour():
     """Samples are rounded after a mark was laid on, and what is beneath has that rounding made larger."""
     opacity, hole = square_mark(opacity=0.6)
-    flat = np.rint((1 - opacity) * 130.0 + opacity * 200.0).astype(np.float32)
-    layer = Layer(flat, 0, (1, 1), hole)
-    costs = []
-    for share in (0.25, 0.5, 1.0):
-        fainter = (share * opacity).astype(np.float32)
-        costs.append(layer.roughness(fainter, min(255.0, 130 + 70 / share)))
-    assert costs[2] < min(costs[:2])
+    ground = 130 + np.linspace(0, 3, 48)[None] * np.ones((48, 1))
+    mixed = np.where(hole, np.rint((1 - opacity) * ground + opacity * 140), np.rint(ground)).astype(np.float32)
+    layer = Layer(mixed, 0, (1, 1), hole)
+    costs = [layer.roughness((part * opacity).astype(np.float32), 131.5 + 8.5 / part) for part in (0.25, 0.5, 1.0)]
+    assert costs == pytest.approx([costs[2]] * 3, rel=0.01)
+    layer.least = np.float32(0)  # were nothing rounded
+    assert layer.roughness(opacity.astype(np.float32), 140.0) > 1.05 * costs[2]
 
 
 def test_where_nothing_covers_it_a_step_is_what_it_is_around():

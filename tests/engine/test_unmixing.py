@@ -12,7 +12,7 @@ from gpus import pretended
 from tolerance import OPACITY_OFF, UNMIXED_DB, assert_same_bits, psnr
 
 from vsdfvi.engine.plan import survey_of
-from vsdfvi.engine.unmixing import FEWEST, mark_of, recovered_frame
+from vsdfvi.engine.unmixing import FEWEST, fit_of, mark_of, recovered_frame
 from vsdfvi.frames.pixels import Frame
 
 SIZE = 96, 128
@@ -278,3 +278,26 @@ def test_the_survey_is_read_from_its_own_frames_and_widens_no_span():
     host.render(30)
     assert set(host.asked[30]) == {(30, 30)}
     assert host.properties[30]["DfviRecovered"] > 0
+
+
+def test_a_part_that_shows_in_colour_alone_is_found():
+    """Two squares of one mark: the ground of the second is as bright as they are."""
+    form, size = scenes.video_format(size=(64, 112), frames=10), (64, 112)
+    shape = np.zeros(size, np.float32)
+    shape[22:42, 16:38] = shape[22:42, 74:96] = 1
+    shape = cv2.GaussianBlur(shape, (0, 0), 1.0)
+    opacity = 0.5 * np.where(shape < 0.01, 0, shape)
+    hole = cv2.dilate((opacity > 0).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    random = np.random.default_rng(0)
+    ground = np.where(np.arange(112) < 56, 60.0, 150.0) + cv2.GaussianBlur(random.normal(0, 6, size), (0, 0), 1.5)
+    luma = np.stack([ground + random.normal(0, 1, size) for _ in range(form.frames)])
+    pictures = [np.rint((1 - opacity) * luma + opacity * 150).astype(np.float32)]
+    covered = opacity.reshape(32, 2, 56, 2).mean((1, 3))
+    for colour in (180, 90):
+        chroma = np.stack([128 + random.normal(0, 0.6, covered.shape) for _ in range(form.frames)])
+        pictures.append(np.rint((1 - covered) * chroma + covered * colour).astype(np.float32))
+    fit, _ = fit_of(pictures, hole, form)
+    off = np.abs(fit.opacity * fit.shape - opacity)
+    for half in (np.s_[:, :56], np.s_[:, 56:]):
+        assert off[half][hole[half]].mean() < 0.02
+    assert abs(fit.opacity - 0.5) < OPACITY_OFF
