@@ -134,7 +134,7 @@ class Score:
             fine = fine_of(luma)
             energy.add(fine[hole] ** 2)
             if hole.any():
-                energy_flat.add(np.array([grain_in_flats(luma, hole)]))
+                energy_flat.add(np.array([grain_in_flats(luma, fine, hole)]))
             repetition.add(fine, hole, motion)
         self.border.add(*lumas, hole)
 

@@ -21,20 +21,19 @@ def fine_of(luma: Luma) -> Luma:
     return luma - smooth.astype(np.float32, copy=False)
 
 
-def grain_in_flats(luma: Luma, hole: Hole) -> float:
-    """Variance of grain in a hole: of what is fine where the picture in the hole has least structure.
+def grain_in_flats(luma: Luma, fine: Luma, hole: Hole) -> float:
+    """Variance of grain in a hole, in squared codes: of what is fine where the picture there has least structure.
 
     Each picture's own flats are looked at: what is invented has edges where the truth has none, and flats where it has
     edges. Structure is the slope of what is not fine, averaged twice as widely as that, so that no pixel is chosen for
-    its own grain. The middle of sizes stands for all: of normal noise, the square of it is 0.455 of the variance. Not a
-    number where the hole is empty.
+    its own grain. The middle of sizes stands for all: of normal noise, the square of it is 0.455 of the variance.
+
+    Shapes:
+        luma, fine, hole: ``(height, width)``, codes of 8 bit, and ``fine_of`` them; the hole is not empty.
 
     Source:
         Grain is estimated on flat blocks by Norkin and Birkbeck, "Film grain synthesis for AV1 video codec", DCC 2018.
     """
-    if not hole.any():
-        return float("nan")
-    fine = fine_of(luma)
     down, right = np.gradient((luma - fine).astype(np.float32, copy=False))
     slope = cv2.GaussianBlur(np.hypot(down, right), (0, 0), 2 * GRAIN_SIGMA, borderType=cv2.BORDER_REFLECT_101)[hole]
     calm = fine[hole][slope <= np.quantile(slope, FLAT_SHARE)]
